@@ -1,0 +1,161 @@
+package systemd
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+// UnitStatus is one row of ListUnitsByPatterns.
+type UnitStatus struct {
+	Name   string
+	Load   string // LoadState
+	Active string // ActiveState
+	Sub    string // SubState
+}
+
+// ListUnits gives the units in systemd's memory whose names match a pattern,
+// in one call (2 ms for 300 units).
+func (b *Bus) ListUnits(ctx context.Context, patterns ...string) ([]UnitStatus, error) {
+	var rows []struct {
+		Name, Description, Load, Active, Sub, Following string
+		Path                                            dbus.ObjectPath
+		JobID                                           uint32
+		JobType                                         string
+		JobPath                                         dbus.ObjectPath
+	}
+	if err := b.manager(ctx, "ListUnitsByPatterns", []string{}, patterns).Store(&rows); err != nil {
+		return nil, explain("cannot list units", err)
+	}
+	units := make([]UnitStatus, len(rows))
+	for i, r := range rows {
+		units[i] = UnitStatus{r.Name, r.Load, r.Active, r.Sub}
+	}
+	return units, nil
+}
+
+// EnabledUnits gives the names of enabled unit files that match a pattern;
+// the template itself is left out.
+func (b *Bus) EnabledUnits(ctx context.Context, pattern, template string) ([]string, error) {
+	var rows []struct{ Path, State string }
+	err := b.manager(ctx, "ListUnitFilesByPatterns", []string{"enabled", "enabled-runtime"}, []string{pattern}).Store(&rows)
+	if err != nil {
+		return nil, explain("cannot list enabled units", err)
+	}
+	var names []string
+	for _, r := range rows {
+		if name := path.Base(r.Path); name != template {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// ServiceProperties are the properties of one service that a list shows.
+type ServiceProperties struct {
+	ActiveState, SubState, StatusText, Result string
+	InvocationID                              string // 32 hex
+	MainPID, Restarts                         int
+	ExitCode                                  int // ExecMainStatus after a plain exit, else -1
+	Since                                     time.Time
+}
+
+// serviceProps are read for each service, in the order of assignService.
+var serviceProps = [...][2]string{
+	{unitIf, "ActiveState"}, {unitIf, "SubState"}, {serviceIf, "StatusText"}, {serviceIf, "Result"},
+	{unitIf, "InvocationID"}, {serviceIf, "MainPID"}, {serviceIf, "NRestarts"},
+	{serviceIf, "ExecMainCode"}, {serviceIf, "ExecMainStatus"}, {unitIf, "StateChangeTimestamp"},
+}
+
+// Services reads the properties of many services over one connection with
+// all calls in flight at once: GetAll costs 0.6–0.9 ms a unit, these single
+// Gets 25–80 µs each, and pipelined they cost no round trips. Units that went
+// away meanwhile are left out.
+func (b *Bus) Services(ctx context.Context, units []string) (map[string]ServiceProperties, error) {
+	ctx, cancel := withDeadline(ctx)
+	defer cancel()
+	out := make(map[string]ServiceProperties, len(units))
+	const batch = 64 // units in flight; dbus-daemon bounds pending replies per connection
+	for len(units) > 0 {
+		n := min(batch, len(units))
+		if err := b.servicesBatch(ctx, units[:n], out); err != nil {
+			return nil, err
+		}
+		units = units[n:]
+	}
+	return out, nil
+}
+
+func (b *Bus) servicesBatch(ctx context.Context, units []string, out map[string]ServiceProperties) error {
+	calls := make([][len(serviceProps)]*dbus.Call, len(units))
+	for i, u := range units {
+		object := b.conn.Object(busName, unitPath(u))
+		for j, p := range serviceProps {
+			calls[i][j] = object.GoWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, make(chan *dbus.Call, 1), p[0], p[1])
+		}
+	}
+	for i, u := range units {
+		s, err := collectService(calls[i][:])
+		switch {
+		case err == nil:
+			out[u] = s
+		case IsNoSuchUnit(err):
+		default:
+			return explain("cannot read the properties of "+u, err)
+		}
+	}
+	return nil
+}
+
+func collectService(calls []*dbus.Call) (ServiceProperties, error) {
+	values := make([]any, len(calls))
+	for i, c := range calls {
+		<-c.Done
+		var v dbus.Variant
+		if c.Err != nil {
+			return ServiceProperties{}, c.Err
+		}
+		if err := c.Store(&v); err != nil {
+			return ServiceProperties{}, err
+		}
+		values[i] = v.Value()
+	}
+	return assignService(values)
+}
+
+func assignService(v []any) (ServiceProperties, error) {
+	var s ServiceProperties
+	var ok [len(serviceProps)]bool
+	var id []byte
+	var pid, restarts uint32
+	var code, status int32
+	var since uint64
+	s.ActiveState, ok[0] = v[0].(string)
+	s.SubState, ok[1] = v[1].(string)
+	s.StatusText, ok[2] = v[2].(string)
+	s.Result, ok[3] = v[3].(string)
+	id, ok[4] = v[4].([]byte)
+	pid, ok[5] = v[5].(uint32)
+	restarts, ok[6] = v[6].(uint32)
+	code, ok[7] = v[7].(int32)
+	status, ok[8] = v[8].(int32)
+	since, ok[9] = v[9].(uint64)
+	for i, good := range ok {
+		if !good {
+			return s, fmt.Errorf("cannot read systemd's property %s: it has an unexpected type", serviceProps[i][1])
+		}
+	}
+	s.InvocationID = fmt.Sprintf("%x", id)
+	s.MainPID, s.Restarts, s.ExitCode = int(pid), int(restarts), -1
+	const exited = 1 // CLD_EXITED of waitid(2)
+	if code == exited {
+		s.ExitCode = int(status)
+	}
+	if since != 0 {
+		s.Since = time.UnixMicro(int64(since)).UTC()
+	}
+	return s, nil
+}
