@@ -15,3 +15,8 @@ require (
 	golang.org/x/term v0.47.0
 	rsc.io/qr v0.2.0
 )
+
+require (
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/spf13/pflag v1.0.9 // indirect
+)
