@@ -1,0 +1,108 @@
+package records
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"clauster/pkg/bridge"
+)
+
+func record(instance string) bridge.Record {
+	return bridge.Record{Schema: bridge.RecordSchema, Kind: bridge.KindBridge, Host: "h", Instance: instance,
+		Label: "blog", Path: "/srv/blog", Run: "r1", BootID: "b1", Options: bridge.Options{Mode: bridge.PTY}}
+}
+
+func TestWriteReadRemove(t *testing.T) {
+	d := Dir{t.TempDir(), -1, -1}
+	i := bridge.Instance{Project: "blog", Label: "two"}
+	if _, err := d.Read(i); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("Read of nothing: %v", err)
+	}
+	if err := d.Write(record("blog:two")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.Read(i)
+	if err != nil || got.Path != "/srv/blog" {
+		t.Fatalf("Read = %+v, %v", got, err)
+	}
+	st, err := os.Stat(filepath.Join(d.Path, "blog:two.json"))
+	if err != nil || st.Mode().Perm() != 0o640 {
+		t.Fatalf("mode %v, %v", st.Mode(), err)
+	}
+	all, err := d.List()
+	if err != nil || len(all) != 1 {
+		t.Fatalf("List = %v, %v", all, err)
+	}
+	if err := d.Remove(i); err != nil {
+		t.Fatal(err)
+	}
+	left, _ := os.ReadDir(d.Path)
+	if len(left) != 0 {
+		t.Fatalf("left behind: %v", left)
+	}
+}
+
+func TestRequestIsTakenOnceAndExpires(t *testing.T) {
+	d := Dir{t.TempDir(), -1, -1}
+	i := bridge.Instance{Project: "blog"}
+	now := time.Now()
+	for _, c := range []struct {
+		expires time.Time
+		want    bool
+	}{{now.Add(time.Minute), true}, {now.Add(-time.Minute), false}} {
+		if err := d.WriteRequest(bridge.Request{Instance: "blog", Resume: true, Expires: c.expires}); err != nil {
+			t.Fatal(err)
+		}
+		r, err := d.TakeRequest(i, now)
+		if err != nil || (r != nil) != c.want {
+			t.Fatalf("expires %v: got %v, %v", c.expires, r, err)
+		}
+		if r, err := d.TakeRequest(i, now); r != nil || err != nil {
+			t.Fatalf("taken twice: %v, %v", r, err)
+		}
+	}
+}
+
+// What an attacker in the directory may plant is refused, never followed.
+func TestHostileFiles(t *testing.T) {
+	i := bridge.Instance{Project: "blog"}
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	plant := map[string]func(path string) error{
+		"link":      func(p string) error { return os.Symlink(secret, p) },
+		"fifo":      func(p string) error { return unix.Mkfifo(p, 0o600) },
+		"directory": func(p string) error { return os.Mkdir(p, 0o700) },
+		"huge":      func(p string) error { return os.WriteFile(p, make([]byte, bridge.MaxRecordSize+1), 0o600) },
+		"other":     func(p string) error { return os.WriteFile(p, []byte(`{"schema":1}`), 0o600) },
+	}
+	for name, make := range plant {
+		t.Run(name, func(t *testing.T) {
+			d := Dir{t.TempDir(), -1, -1}
+			if err := make(filepath.Join(d.Path, "blog.json")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.Read(i); err == nil || strings.Contains(err.Error(), "secret") {
+				t.Fatalf("Read: %v", err)
+			}
+			if name == "directory" {
+				return
+			}
+			// A write replaces the plant and does not write through it.
+			if err := d.Write(record("blog")); err != nil {
+				t.Fatal(err)
+			}
+			if data, _ := os.ReadFile(secret); string(data) != "{}" {
+				t.Fatalf("wrote through the link: %q", data)
+			}
+		})
+	}
+}
