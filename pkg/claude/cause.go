@@ -1,0 +1,197 @@
+package claude
+
+import (
+	"strings"
+
+	"clauster/pkg/bridge"
+)
+
+// failure is one row of the table of failure texts: the stable parts by which
+// claude's words are recognised, and what they mean. A row matches when any of
+// its texts occurs; the first matching row of the table wins, so the rows go
+// from the particular to the general.
+type failure struct {
+	texts []string
+	cause bridge.Cause
+}
+
+// Classify finds why claude ended or was held in its own words: the last
+// screen or stderr, escapes stripped (terminal.Strip). Line breaks and runs of
+// spaces do not matter, because claude wraps its texts to the terminal. ok is
+// false where nothing known was said. The hint still has its placeholders:
+// see Fill.
+//
+// It is for the end of a life and for held starts, not for every line.
+func Classify(text string) (cause bridge.Cause, ok bool) {
+	text = strings.Join(strings.Fields(text), " ")
+	for _, f := range failures() {
+		for _, t := range f.texts {
+			if strings.Contains(text, t) {
+				return f.cause, true
+			}
+		}
+	}
+	return bridge.Cause{}, false
+}
+
+// CauseNamed gives the cause of a name, for causes the keeper finds by itself.
+// An unknown name gives a cause of unknown class that carries the name, so
+// that a mistake shows in the journal instead of nowhere.
+func CauseNamed(name string) bridge.Cause {
+	for _, f := range failures() {
+		if f.cause.Name == name {
+			return f.cause
+		}
+	}
+	for _, c := range found() {
+		if c.Name == name {
+			return c
+		}
+	}
+	return bridge.Cause{Name: name, Reason: name}
+}
+
+// Causes lists every cause, those of claude's words first.
+func Causes() []bridge.Cause {
+	var all []bridge.Cause
+	for _, f := range failures() {
+		all = append(all, f.cause)
+	}
+	return append(all, found()...)
+}
+
+// asUser is how a hint runs a command as the bridge user.
+const asUser = "sudo -iu USER "
+
+// Fill puts an instance and a bridge user into a cause's hint and reason. An
+// empty user means user mode: the reader is the bridge user, so commands lose
+// their sudo.
+func Fill(c bridge.Cause, instance bridge.Instance, user string) bridge.Cause {
+	if user == "" {
+		c.Hint = strings.ReplaceAll(c.Hint, asUser, "")
+	}
+	r := strings.NewReplacer("INSTANCE", instance.String(), "PROJECT", instance.Project, "USER", user)
+	c.Hint, c.Reason = r.Replace(c.Hint), r.Replace(c.Reason)
+	return c
+}
+
+const (
+	hintLogin   = "sudo -iu USER claude auth login, then: clauster-ctl start INSTANCE"
+	hintTrust   = "clauster-ctl trust PROJECT, then: clauster-ctl start INSTANCE"
+	hintConsent = "clauster-ctl start INSTANCE --trust"
+	hintAnswer  = "clauster-ctl attach INSTANCE and answer it"
+	hintInstall = "sudo -iu USER sh -c 'curl -fsSL https://claude.ai/install.sh | bash', or set [claude] binary in clauster.toml"
+	hintAdmin   = "ask an administrator of the Claude organization"
+	hintWait    = "nothing to do: it is tried again by itself"
+	hintStatus  = hintWait + "; the service's state: https://status.claude.com"
+	hintDoctor  = "sudo -iu USER claude doctor prints every failed check"
+)
+
+// failures is the table of §10.8 (claude-cli.md), one row per class of text.
+func failures() []failure {
+	const permanent, temporary, config = bridge.ClassPermanent, bridge.ClassTemporary, bridge.ClassConfig
+	return []failure{
+		{[]string{"You must be logged in to use Remote Control"},
+			bridge.Cause{Name: "logged-out", Class: permanent, Reason: "claude is not logged in", Hint: hintLogin}},
+		{[]string{"Workspace not trusted"},
+			bridge.Cause{Name: "untrusted", Class: permanent, Reason: "the project directory is not trusted by claude", Hint: hintTrust}},
+		{[]string{"requires a full-scope login token"},
+			bridge.Cause{Name: "token-kind", Class: permanent, Reason: "the login is a long-lived token, which Remote Control does not accept",
+				Hint: "remove CLAUDE_CODE_OAUTH_TOKEN from [claude.env] and log in in full: " + hintLogin}},
+		{[]string{"Remote Control isn't enabled for this account", "Remote Control is not yet enabled for your account", "Remote Control is not enabled for your account"},
+			bridge.Cause{Name: "account-gate", Class: permanent, Reason: "Remote Control is not enabled for this Claude account", Hint: hintDoctor}},
+		{[]string{"requires feature-flag evaluation"},
+			bridge.Cause{Name: "feature-flags", Class: permanent, Reason: "a privacy variable in its environment switches Remote Control off",
+				Hint: "remove DISABLE_TELEMETRY, DO_NOT_TRACK, DISABLE_GROWTHBOOK and CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC from [claude.env] and from claude's settings.json"}},
+		{[]string{"Remote Control is only available when using Claude via"},
+			bridge.Cause{Name: "provider", Class: permanent, Reason: "claude is set up for another API provider, where Remote Control does not exist",
+				Hint: "remove ANTHROPIC_BASE_URL and CLAUDE_CODE_USE_* from [claude.env] and from claude's settings.json"}},
+		{[]string{"session expired for trusted-device check", "requires Trusted Devices for Remote Control"},
+			bridge.Cause{Name: "trusted-devices", Class: permanent, Reason: "the organization requires Trusted Devices and this machine is not enrolled", Hint: hintAdmin}},
+		{[]string{"Couldn't verify Remote Control eligibility", "Couldn't verify your organization's Remote Control policy", "organization's Remote Control policy"},
+			bridge.Cause{Name: "eligibility-unknown", Class: temporary, Reason: "claude could not ask whether Remote Control is allowed", Hint: hintWait + "; if it lasts: " + hintDoctor}},
+		{[]string{"Remote Control is disabled by your organization's policy", "due to its compliance policy", "Unable to determine your organization for Remote Control"},
+			bridge.Cause{Name: "org-policy", Class: permanent, Reason: "the organization's policy forbids Remote Control", Hint: hintAdmin}},
+		{[]string{"Bridge environments are not available for this organization"},
+			bridge.Cause{Name: "registration-400", Class: permanent, Reason: "the service refused to register the bridge", Hint: hintDoctor}},
+		{[]string{"Registration: Failed with status 5", "Registration: Failed with status 429", "Registration: Failed with status 408"},
+			bridge.Cause{Name: "registration-5xx", Class: temporary, Reason: "the service could not register the bridge now", Hint: hintStatus}},
+		{[]string{"Registration: Authentication failed", "Registration: Failed with status 401"},
+			bridge.Cause{Name: "login-rejected", Class: permanent, Reason: "the service rejected claude's login", Hint: hintLogin}},
+		{[]string{"Registration: Failed with status 4", "Registration: Access denied"},
+			bridge.Cause{Name: "registration-400", Class: permanent, Reason: "the service refused to register the bridge", Hint: hintDoctor}},
+		{[]string{"Poll: Authentication failed (401)"},
+			bridge.Cause{Name: "poll-refused-401", Class: permanent, Reason: "the service no longer accepts claude's login", Hint: hintLogin}},
+		{[]string{"Poll: Access denied (403)"},
+			bridge.Cause{Name: "poll-refused-403", Class: permanent, Reason: "the service denies this account access to the bridge", Hint: hintDoctor}},
+		{[]string{"EnvironmentInstance not found"},
+			bridge.Cause{Name: "environment-gone", Class: temporary, Reason: "the service no longer knows this bridge", Hint: "nothing to do: it registers anew"}},
+		{[]string{"Persistent errors for", "Server unreachable"},
+			bridge.Cause{Name: "network", Class: temporary, Reason: "claude could not reach the service for ten minutes and gave up", Hint: hintWait}},
+		{[]string{"Unable to connect to Anthropic services", "Failed to connect to api.anthropic.com"},
+			bridge.Cause{Name: "offline", Class: temporary, Reason: "claude cannot reach api.anthropic.com", Hint: hintWait + "; from this machine: curl -sI https://api.anthropic.com"}},
+		{[]string{"Configuration error in"},
+			bridge.Cause{Name: "corrupt-config", Class: config, Reason: "claude cannot parse its own configuration ~/.claude.json",
+				Hint: "restore a copy from ~USER/.claude/backups to ~USER/.claude.json, then: clauster-ctl start INSTANCE"}},
+		{[]string{"signed-in claude.ai account or organization changed"},
+			bridge.Cause{Name: "account-changed", Class: permanent, Reason: "another account or organization was logged in on this machine", Hint: "clauster-ctl start INSTANCE"}},
+		{[]string{"Signed out of Claude"},
+			bridge.Cause{Name: "signed-out", Class: permanent, Reason: "claude was signed out while the bridge ran", Hint: hintLogin}},
+		{[]string{"Claude.ai login expired", "claude.ai login expired", "JWT refresh failed: no OAuth token", "OAuth token refresh failed", "OAuth token has expired", "OAuth token revoked", "Login expired · Please run /login"},
+			bridge.Cause{Name: "login-expired", Class: permanent, Reason: "claude's login has expired", Hint: hintLogin}},
+		{[]string{"login was rejected"},
+			bridge.Cause{Name: "login-rejected", Class: permanent, Reason: "the service rejected claude's login", Hint: hintLogin}},
+		{[]string{"while this machine was offline"},
+			bridge.Cause{Name: "sessions-cleaned-up", Reason: "sessions ended while this machine was offline and cannot be resumed", Hint: "clauster-ctl start INSTANCE"}},
+		{[]string{"--rc flag ignored", "Not logged in · run /login", "Not logged in · Please run /login"},
+			bridge.Cause{Name: "flag-not-logged-in", Class: permanent, Reason: "claude runs without Remote Control because it is not logged in with a claude.ai subscription", Hint: hintLogin}},
+		{[]string{"Remote Control requires a claude.ai subscription", "Remote Control is only available with claude.ai subscriptions"},
+			bridge.Cause{Name: "no-subscription", Class: permanent, Reason: "Remote Control needs a claude.ai subscription and the login has none", Hint: hintLogin}},
+		{[]string{"is still served by local pid"},
+			bridge.Cause{Name: "session-busy", Class: permanent, Reason: "another live process on this machine serves the conversation", Hint: "end that process, or: clauster-ctl start INSTANCE without --resume"}},
+		{[]string{"/rc failed", "Remote Control failed"},
+			bridge.Cause{Name: "flag-init-failed", Class: temporary, Reason: "claude runs but could not connect Remote Control and does not try again by itself", Hint: "nothing to do: it is started again; now: clauster-ctl restart INSTANCE"}},
+		{[]string{"Request failed with status code 503", "Session creation failed with status 5"},
+			bridge.Cause{Name: "overloaded", Class: temporary, Reason: "the service is overloaded", Hint: hintStatus}},
+		{[]string{"Session creation failed with status"},
+			bridge.Cause{Name: "session-refused", Reason: "the bridge registered but the service refused to make its first session", Hint: "start a session from claude.ai/code"}},
+		{[]string{"worker registration failed", "registerWorker failed"},
+			bridge.Cause{Name: "stale-pointer", Reason: "the recorded session is gone and claude could not reattach to it", Hint: "clauster-ctl restart INSTANCE without --resume"}},
+		{[]string{"Input must be provided either through stdin or as a prompt argument when using --print"},
+			bridge.Cause{Name: "no-terminal", Class: config, Reason: "claude was started without a terminal", Hint: "this is a fault of Clauster: please report it"}},
+		{[]string{"error: unknown option", "error: unknown command", "Unknown argument"},
+			bridge.Cause{Name: "unknown-flag", Class: config, Reason: "this claude does not know a flag it was started with", Hint: "compare sudo -iu USER claude --version with min_version in clauster.toml; update: sudo -iu USER claude update"}},
+		{[]string{"No conversation found", "No conversation to continue", "no session recorded"},
+			bridge.Cause{Name: "nothing-to-resume", Reason: "there is no conversation to continue", Hint: "clauster-ctl start INSTANCE"}},
+		{promptTexts("prompt-trust"), promptCause("prompt-trust", "claude asks whether the project directory is trusted", hintTrust)},
+		{promptTexts("prompt-consent"), promptCause("prompt-consent", "claude asks for consent to Remote Control", hintConsent)},
+		{promptTexts("prompt-spawn"), promptCause("prompt-spawn", "claude asks how to spawn sessions", hintAnswer)},
+		{promptTexts("prompt-mcp"), promptCause("prompt-mcp", "claude asks whether to use the project's MCP servers", hintAnswer)},
+		{promptTexts("prompt-login"), promptCause("prompt-login", "claude asks for a login", hintLogin)},
+		{promptTexts("prompt-setup"), promptCause("prompt-setup", "claude asks the questions of its first start", "sudo -iu USER claude once and answer them")},
+		{promptTexts("prompt-bypass"), promptCause("prompt-bypass", "claude asks to accept the bypassPermissions mode", hintAnswer)},
+		{promptTexts("prompt"), promptCause("prompt", "claude asks something and waits for an answer", hintAnswer)},
+	}
+}
+
+func promptCause(name, reason, hint string) bridge.Cause {
+	return bridge.Cause{Name: name, Class: bridge.ClassPermanent, Reason: reason, Hint: hint}
+}
+
+// found lists the causes the keeper and its gate find by themselves.
+func found() []bridge.Cause {
+	const config = bridge.ClassConfig
+	return []bridge.Cause{
+		{Name: "binary-missing", Class: config, Reason: "the claude binary does not exist on the bridge user's PATH", Hint: hintInstall},
+		{Name: "binary-not-executable", Class: config, Reason: "the claude binary may not be executed by the bridge user", Hint: "sudo -iu USER sh -c 'ls -l \"$(command -v claude)\"', or install it again: " + hintInstall},
+		{Name: "binary-exec-format", Class: config, Reason: "the claude binary is not a program (exec format error): its installation did not finish", Hint: hintInstall},
+		{Name: "binary-too-old", Class: config, Reason: "the claude binary is older than min_version", Hint: "sudo -iu USER claude update, or: " + hintInstall},
+		{Name: "binary-failed", Class: config, Reason: "claude --version does not answer", Hint: "sudo -iu USER claude --version"},
+		{Name: "project-missing", Class: config, Reason: "the project directory does not exist", Hint: "clauster-ctl projects"},
+		{Name: "project-unreadable", Class: config, Reason: "the project directory may not be entered by the bridge user", Hint: "sudo -iu USER ls -ld PROJECT in projects_root"},
+		{Name: "project-outside", Class: config, Reason: "the project directory is a link that leads out of projects_root", Hint: "replace the link by a directory: clauster-ctl projects"},
+		{Name: "bypass-refused", Class: config, Reason: "the permission mode bypassPermissions is not allowed for this project", Hint: "choose another permission mode, or set allow_bypass_permissions = true in [projects.PROJECT] of clauster.toml"},
+		{Name: "prompt-permission", Reason: "claude asks for a permission and waits for an answer", Hint: "answer it in claude.ai/code, or: " + hintAnswer},
+		{Name: "trust-failed", Class: config, Reason: "trust could not be written to ~/.claude.json", Hint: "sudo -iu USER claude in the project once and accept its question"},
+	}
+}
