@@ -58,13 +58,22 @@ type Attach struct {
 	Size
 	ReadOnly bool `json:"read_only,omitempty"`
 	Replay   bool `json:"replay,omitempty"` // begin with what the ring holds
+
+	// A viewer that lost its keeper goes on where it was: From is the offset
+	// in the terminal's stream of the next byte it wants, of the run Run. A
+	// server whose run is another ignores both.
+	Run  string `json:"run,omitempty"`
+	From uint64 `json:"from,omitempty"`
 }
 
-// Attached answers Attach.
+// Attached answers Attach. Output follows without a gap from Offset on, so a
+// viewer that counts bytes knows where to go on after a redial.
 type Attached struct {
 	Size
-	Replay  int `json:"replay"` // bytes of replay that follow, in Output frames
-	Viewers int `json:"viewers"`
+	Run     string `json:"run"`
+	Offset  uint64 `json:"offset"` // of the first byte that follows, since the run began
+	Replay  int    `json:"replay"` // bytes of the past among what follows
+	Viewers int    `json:"viewers"`
 }
 
 // Ended tells a viewer why its terminal is gone.
