@@ -8,8 +8,9 @@ import (
 
 const pageSize = 4096
 
-// batch handles up to maxBatch bytes of what was appended, tells Consumed and
-// frees it. more is set if the batch's bound, not the end of the file, ended
+var newline = []byte{'\n'}
+
+// batch handles up to maxBatch bytes of what was appended and frees it. more is set if the batch's bound, not the end of the file, ended
 // it. last also hands on a line that has no newline yet.
 func (f *Follower) batch(last bool) (more bool) {
 	f.jumps, f.got = 0, 0
@@ -42,8 +43,6 @@ func (f *Follower) read(last bool) (more bool, err error) {
 		}
 		chunk := f.buf[:n]
 		used := f.split(chunk, last && n < len(f.buf))
-		f.pos.Offset += int64(used)
-		f.stats.bytes.Add(uint64(used))
 		f.got += used
 		switch {
 		case n == len(f.buf) && n < bigBuffer: // there is more than a quiet bridge writes
@@ -103,36 +102,42 @@ func (f *Follower) jump() (end bool, err error) {
 	return false, nil
 }
 
-// split hands on the lines in chunk and gives how many bytes of it are done
-// with. An unfinished line is left to be read again, unless it is too long
-// already or last is set.
+// split hands on the lines in chunk, which lies at the position, and moves the
+// position past each; it gives how many bytes of chunk are done with. An
+// unfinished line is left to be read again, unless it is too long already or
+// last is set.
 func (f *Follower) split(chunk []byte, last bool) (used int) {
 	for used < len(chunk) {
 		rest := chunk[used:]
 		i := bytes.IndexByte(rest, '\n')
+		n := i + 1 // bytes of rest this round is done with
+		if i < 0 {
+			n = len(rest)
+		}
 		switch {
-		case f.pos.Skip && i < 0:
-			f.stats.skipped.Add(uint64(len(rest)))
-			return len(chunk)
 		case f.pos.Skip:
-			f.stats.skipped.Add(uint64(i))
-			f.pos.Skip = false
-			used += i + 1
+			f.stats.skipped.Add(uint64(len(bytes.TrimSuffix(rest[:n], newline))))
+			f.move(n, i < 0)
 		case i >= 0:
 			f.hand(rest[:i])
-			used += i + 1
-		case len(rest) > MaxLine:
+			f.move(n, false)
+			f.opt.Consumed(f.pos)
+		case len(rest) > MaxLine || last:
 			f.hand(rest)
-			f.pos.Skip = true
-			return len(chunk)
-		case last:
-			f.hand(rest)
-			return len(chunk)
+			f.move(n, !last)
+			f.opt.Consumed(f.pos)
 		default:
 			return used
 		}
+		used += n
 	}
 	return used
+}
+
+func (f *Follower) move(n int, skip bool) {
+	f.pos.Offset += int64(n)
+	f.pos.Skip = skip
+	f.stats.bytes.Add(uint64(n))
 }
 
 func (f *Follower) hand(line []byte) {

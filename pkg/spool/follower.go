@@ -20,7 +20,7 @@ const (
 
 	smallBuffer = 32 << 10  // what a quiet bridge costs
 	bigBuffer   = 256 << 10 // under load; holds any MaxLine whole
-	maxBatch    = 4 << 20   // read between two calls of Consumed and Progress
+	maxBatch    = 4 << 20   // read between two calls of Progress
 	maxJumps    = 64        // holes skipped in one batch
 )
 
@@ -62,8 +62,10 @@ type Options struct {
 	// MaxLine bytes, valid only during the call. It may be empty; NUL bytes at
 	// its ends are cut. All callbacks run in the goroutine of Follow or Drain.
 	Handle func(line []byte)
-	// Consumed is told, after each batch, up to where lines were handled, before
-	// that part of the file is freed. Persist it: a restart goes on there.
+	// Consumed is told after each line up to where lines were handled, before
+	// that part of the file is freed. A restart goes on there, so a keeper killed
+	// between Handle and Consumed hands that one line on twice. It is called for
+	// every line of a flood: keep the Words in memory that outlives the process.
 	Consumed func(Position)
 	// Progress is called after each batch and each tick.
 	Progress func()

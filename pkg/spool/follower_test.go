@@ -238,6 +238,33 @@ func TestRestartGoesOnAtTheNextLine(t *testing.T) {
 	b.expect("another file")
 }
 
+// Whatever Consumed said last is a place where nothing is lost or doubled.
+func TestEveryConsumedPositionIsARestart(t *testing.T) {
+	b := newBench(t, Options{})
+	content := "one\n\ntwo\n" + strings.Repeat("l", MaxLine+5) + "\nthree\nend"
+	b.write(content)
+	var at []Position
+	b.f.opt.Consumed = func(p Position) { at = append(at, p) }
+	b.f.opt.Handle = func(line []byte) { b.lines = append(b.lines, string(line)) }
+	b.f.Drain(time.Time{})
+	all := b.lines
+	at = at[1:] // the first is the file's start
+	if len(at) != len(all)+1 || at[len(at)-1] != at[len(at)-2] {
+		t.Fatalf("%d positions for %d lines", len(at), len(all))
+	}
+	b.f.Close()
+	for i, p := range at[:len(all)] {
+		b.lines = nil
+		os.WriteFile(b.path, []byte(content), 0o600) // fill the hole again
+		b.open(Options{Resume: p})
+		b.f.Drain(time.Time{})
+		b.f.Close()
+		if want := strings.Join(all[i+1:], "|"); strings.Join(b.lines, "|") != want {
+			t.Errorf("after line %d: %.90q, want %.90q", i, b.lines, want)
+		}
+	}
+}
+
 func TestPositionWords(t *testing.T) {
 	for _, p := range []Position{{}, {Inode: 1<<64 - 1, Offset: 1<<63 - 1, Skip: true}, {Inode: 7, Offset: 8}} {
 		if got := PositionOf(p.Words()); got != p {
