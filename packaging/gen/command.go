@@ -1,0 +1,120 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// CommandPages makes one page for the root command and one for each command
+// below it that a person may call: clauster-ctl-start.1 and so on.
+func CommandPages(root *cobra.Command, footer Footer) map[string][]byte {
+	root.InitDefaultHelpFlag()
+	pages := map[string][]byte{}
+	var visit func(c *cobra.Command)
+	visit = func(c *cobra.Command) {
+		name := pageName(c)
+		pages[name+".1"] = commandPage(c, name, footer)
+		for _, child := range c.Commands() {
+			if child.IsAvailableCommand() && child.Name() != "help" {
+				visit(child)
+			}
+		}
+	}
+	visit(root)
+	return pages
+}
+
+func pageName(c *cobra.Command) string {
+	return strings.ReplaceAll(c.CommandPath(), " ", "-")
+}
+
+func commandPage(c *cobra.Command, name string, footer Footer) []byte {
+	p := newPage(name, 1, c.Short, footer)
+	p.section("SYNOPSIS")
+	p.WriteString(".B " + quote(strings.TrimSpace(c.UseLine())) + "\n")
+	p.section("DESCRIPTION")
+	long := c.Long
+	if long == "" {
+		long = c.Short
+	}
+	p.text(long)
+	commandList(p, c)
+	flagList(p, "OPTIONS", c.NonInheritedFlags())
+	flagList(p, "COMMON OPTIONS", c.InheritedFlags())
+	if c.Example != "" {
+		p.section("EXAMPLES")
+		p.text(indent(c.Example))
+	}
+	if !c.HasParent() {
+		exitStatus(p)
+	}
+	p.see(related(c)...)
+	return p.Bytes()
+}
+
+func commandList(p *page, c *cobra.Command) {
+	if !c.HasAvailableSubCommands() {
+		return
+	}
+	p.section("COMMANDS")
+	for _, child := range c.Commands() {
+		if child.IsAvailableCommand() && child.Name() != "help" {
+			p.item(child.Use, child.Short)
+		}
+	}
+}
+
+func flagList(p *page, title string, flags *pflag.FlagSet) {
+	if !flags.HasAvailableFlags() {
+		return
+	}
+	p.section(title)
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		value, usage := pflag.UnquoteUsage(f)
+		term := "--" + f.Name
+		if f.Shorthand != "" {
+			term = "-" + f.Shorthand + ", " + term
+		}
+		if value != "" {
+			term += " " + value
+		}
+		if f.DefValue != "" && !slices.Contains([]string{"false", "[]", "0", "0s"}, f.DefValue) {
+			usage += " (default " + f.DefValue + ")"
+		}
+		p.item(term, usage)
+	})
+}
+
+// exitStatus is said once, on the root's page: it holds for every command.
+func exitStatus(p *page) {
+	p.section("EXIT STATUS")
+	p.item("0", "done")
+	p.item("1", "failed")
+	p.item("2", "wrong usage")
+	p.item("3", "no such instance or project")
+	p.item("4", "systemd, the journal or a keeper cannot be reached, or may not be asked")
+}
+
+func related(c *cobra.Command) []string {
+	if c.HasParent() {
+		return []string{pageName(c.Root()) + "(1)", "clauster.toml(5)", "clauster@.service(8)"}
+	}
+	return []string{"clauster.toml(5)", "clauster-keeper(8)", "clauster@.service(8)", "journalctl(1)", "systemctl(1)"}
+}
+
+// indent marks every line as an example for page.text.
+func indent(s string) string {
+	lines := strings.Split(strings.Trim(s, "\n"), "\n")
+	for i, line := range lines {
+		if strings.TrimSpace(line) != "" {
+			lines[i] = "    " + strings.TrimSpace(line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
