@@ -25,12 +25,13 @@ type Log struct {
 func (l *Log) Line(line []byte) (Marker, bool) {
 	m, ok := ParseLine(line)
 	if ok {
-		l.add(m)
+		l.Add(m)
 	}
 	return m, ok
 }
 
-func (l *Log) add(m Marker) {
+// Add takes one marker.
+func (l *Log) Add(m Marker) {
 	switch m.Kind {
 	case BridgeInit:
 		l.BridgeID = m.ID

@@ -1,0 +1,186 @@
+package keeper
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/claude"
+	"clauster/pkg/gate"
+	"clauster/pkg/terminal"
+)
+
+// reaperGone reports whether the reaper of the stored run has ended.
+func (k *keeper) reaperGone() bool { return pidfdEnded(k.fds[fdReaper]) }
+
+// settleDead reports the end of a bridge that died while no keeper looked, or
+// whose keeper died before it had said so. done is false where a launch
+// follows in this process: systemd asked for a start, or policy allows it.
+func (k *keeper) settleDead() (code int, done bool) {
+	var story gate.Story
+	if fd, ok := k.fds[fdStory]; ok {
+		story, _ = readStory(fd)
+	}
+	r := k.st.Run
+	if story.Started == nil && story.Refused == nil && len(r.Events) == 0 {
+		// The gate never opened: there was no bridge and nothing to tell.
+		k.st.Run = nil
+		return 0, false
+	}
+	k.heard(story)
+	k.openRing()
+	k.report(k.verdict(story), story)
+	ended := bridge.Verdict{ExitCode: k.exit}
+	return k.exit, !ended.Restarts() && !k.startedByHand()
+}
+
+// startedByHand reports whether this start was asked for, so that it has to
+// launch whatever became of the run before.
+func (k *keeper) startedByHand() bool {
+	ctx, cancel := k.untilStopped()
+	defer cancel()
+	kind, err := k.kindOfStart(ctx, &bridge.Record{BootID: k.boot})
+	return err == nil && kind == manual
+}
+
+func (k *keeper) openRing() {
+	fd, ok := k.fds[fdRing]
+	if !ok || k.ring != nil {
+		return
+	}
+	ring, err := terminal.OpenRing(fd)
+	if err != nil {
+		k.warn("the last screen is lost: " + err.Error())
+		return
+	}
+	ring.Recover()
+	k.ring = ring
+}
+
+// heard takes over what the gate has told.
+func (k *keeper) heard(s gate.Story) {
+	r := k.st.Run
+	for _, w := range s.Warnings[min(r.WarningsSeen, len(s.Warnings)):] {
+		k.warn(w)
+	}
+	r.WarningsSeen = len(s.Warnings)
+	if s.Started != nil && r.ClaudePID == 0 {
+		r.ClaudePID, r.ClaudeVersion = s.Started.PID, s.Started.Version
+		r.Dir, r.ConfigDir = s.Started.Dir, s.Started.Config
+		k.once(bridge.EventSpawn, fmt.Sprintf("claude %s was started as pid %d", r.ClaudeVersion, r.ClaudePID),
+			fields{bridge.FieldPID: strconv.Itoa(r.ClaudePID), bridge.FieldClaudeVersion: r.ClaudeVersion})
+	}
+	if s.Refused != nil {
+		r.Cause = *s.Refused
+	}
+	k.mustSave()
+}
+
+// verdict judges the ended run.
+func (k *keeper) verdict(s gate.Story) bridge.Verdict {
+	r := k.st.Run
+	e := bridge.End{Ready: !r.Ready.IsZero(), Asked: r.Asked, ByPerson: r.ByPerson, Spawn: r.Record.SpawnMode,
+		Cause: r.Cause, Held: r.Held, Waited: r.Settings.Grace, Policy: r.Settings.Policy,
+		BudgetOut: k.st.budgetOut(r.Ready, time.Now())}
+	if s.Ended != nil {
+		e.Exit = *s.Ended
+	} else {
+		e.Evidence = "its reaper ended without a report"
+		if r.Log.Stopping {
+			e.Evidence = "its debug file ends with a shutdown"
+		}
+	}
+	if e.Cause.Name == "" {
+		e.Cause = k.lastWords()
+	}
+	e.Cause = claude.Fill(e.Cause, k.inst, k.userForHints())
+	v := bridge.Decide(e)
+	v.Hint = strings.ReplaceAll(v.Hint, "INSTANCE", k.inst.String())
+	if s.Refused != nil {
+		v.Reason = e.Cause.Reason
+	}
+	return v
+}
+
+// userForHints is the bridge user where commands need sudo, "" in user mode.
+func (k *keeper) userForHints() string {
+	if k.manager == 0 && k.st.Run != nil {
+		return k.st.Run.User.Name
+	}
+	return ""
+}
+
+// lastWords classifies what claude said last: its screen, then its log.
+func (k *keeper) lastWords() bridge.Cause {
+	if c, ok := claude.Classify(k.lastScreen(8 << 10)); ok {
+		return c
+	}
+	return k.st.Run.Log.Cause()
+}
+
+// lastScreen is the end of the terminal's output as plain text.
+func (k *keeper) lastScreen(bytes int) string {
+	if k.ring == nil {
+		return ""
+	}
+	raw, _ := k.ring.Tail(bytes)
+	return terminal.StripString(string(raw))
+}
+
+const lastScreenBytes = 4 << 10
+
+// report writes the end of the run and books it.
+func (k *keeper) report(v bridge.Verdict, s gate.Story) {
+	r := k.st.Run
+	more := fields{bridge.FieldCause: r.Cause.Name, bridge.FieldClaudeVersion: r.ClaudeVersion}
+	if r.ClaudePID != 0 {
+		more[bridge.FieldPID] = strconv.Itoa(r.ClaudePID)
+	}
+	if e := s.Ended; e != nil && e.Known {
+		if e.Signal != "" {
+			more[bridge.FieldExitSignal] = e.Signal
+		} else {
+			more[bridge.FieldExitCode] = strconv.Itoa(e.Code)
+		}
+		if e.OOM > 0 {
+			more[bridge.FieldOOMKills] = strconv.Itoa(e.OOM)
+		}
+	}
+	if v.Event != bridge.EventStop {
+		more[bridge.FieldLastScreen] = lastLines(k.lastScreen(lastScreenBytes), 40)
+	}
+	switch {
+	case v.Event == bridge.EventStop:
+	case r.Ready.IsZero() && r.Record.Continue && v.ExitCode == bridge.ExitNotReady:
+		// Resuming failed for no known reason: once more, fresh.
+		k.st.Fresh, k.st.LastEnd = true, v.Reason
+		v.ExitCode = bridge.ExitTemporary
+		k.event(bridge.EventFallback, "resuming the conversation failed ("+v.Reason+"); the next start is fresh", nil)
+	case v.Restarts() && r.Events[v.Event].ID == "": // not yet counted by a predecessor
+		k.st.count(r.Ready, time.Now(), v.Reason)
+		more[bridge.FieldRestarts] = strconv.Itoa(k.st.Crashes)
+	}
+	k.exit = v.ExitCode
+	k.finish(v, more)
+}
+
+// lastLines gives the last n non-empty lines.
+func lastLines(text string, n int) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimRight(line, " \r\n\t"); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// reap collects the reaper's zombie if it was this process that forked it.
+func reap(pid int) {
+	var ws unix.WaitStatus
+	_, _ = unix.Wait4(pid, &ws, unix.WNOHANG, nil)
+}

@@ -1,0 +1,182 @@
+package keeper
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/claude"
+	"clauster/pkg/journal"
+	"clauster/pkg/redact"
+)
+
+type fields = journal.Fields
+
+const (
+	journalErr  = journal.Err
+	journalInfo = journal.Info
+)
+
+// flushWait bounds how long the keeper waits for journald to take an event.
+// Without journald the event stays queued and the keeper goes on.
+const flushWait = time.Second
+
+// say writes one plain line of our own.
+func (k *keeper) say(p journal.Priority, text string) {
+	k.journal.Line(p, redact.String(text), nil)
+}
+
+// warn writes a warning event: something an operator should know, once.
+func (k *keeper) warn(text string) {
+	k.event(bridge.EventWarning, text, nil)
+}
+
+// event writes one event with the fields every event has.
+func (k *keeper) event(e bridge.Event, message string, more fields) {
+	k.write(e, "", message, more)
+}
+
+// once writes an event that a run has at most once. Its id is remembered
+// before and its success after, so a keeper that dies in between leaves its
+// successor to repeat it under the same id.
+func (k *keeper) once(e bridge.Event, message string, more fields) {
+	r := k.st.Run
+	if r.Events == nil {
+		r.Events = map[bridge.Event]sent{}
+	}
+	s := r.Events[e]
+	if s.Done {
+		return
+	}
+	if s.ID == "" {
+		s.ID = journal.NewID(time.Now())
+		r.Events[e] = s
+		k.mustSave()
+	}
+	failpoint("before-" + string(e))
+	k.write(e, s.ID, message, more)
+	ctx, cancel := context.WithTimeout(context.Background(), flushWait)
+	defer cancel()
+	if k.journal.Flush(ctx) == nil {
+		s.Done = true
+		r.Events[e] = s
+		k.mustSave()
+	}
+	failpoint("after-" + string(e))
+}
+
+func (k *keeper) write(e bridge.Event, id, message string, more fields) {
+	f := fields{bridge.FieldRun: k.run}
+	if r := k.st.Run; r != nil {
+		f[bridge.FieldRun] = r.ID
+		f[bridge.FieldLabel] = redact.String(r.Record.Label)
+		f[bridge.FieldMode] = string(r.Record.Mode)
+		f[bridge.FieldSpawnMode] = string(r.Record.SpawnMode)
+		f[bridge.FieldPermissionMode] = string(r.Record.PermissionMode)
+		f[bridge.FieldStatus] = string(k.status())
+		if ref := k.sessionRef(); ref != "" {
+			f[bridge.FieldSessionRef] = ref
+		}
+	}
+	for name, value := range more {
+		if value != "" {
+			f[name] = redact.String(value)
+		}
+	}
+	k.journal.Event(journal.Event{Name: e, ID: id, Message: redact.String(message), Fields: f})
+}
+
+// sessionRef is what stands for the session's id outside the keeper, "" while
+// there is none.
+func (k *keeper) sessionRef() string {
+	r := k.st.Run
+	if r.Log.SessionID == "" || len(r.RefKey) == 0 {
+		return ""
+	}
+	return redact.Ref(r.RefKey, claude.Suffix(r.Log.SessionID))
+}
+
+// status is the status word of the run as the keeper knows it.
+func (k *keeper) status() bridge.Status {
+	if k.st.Run != nil && !k.st.Run.Ready.IsZero() {
+		return bridge.Running
+	}
+	return bridge.Starting
+}
+
+// mustSave keeps the state; a failure is said, because what follows is a
+// keeper whose successor would be wrong.
+func (k *keeper) mustSave() {
+	if err := k.save(); err != nil {
+		k.say(journalErr, err.Error())
+	}
+}
+
+// tell sets the unit's status text.
+func (k *keeper) tell(word, sentence string, more ...string) {
+	text := bridge.StatusLine(word, redact.String(strings.TrimSpace(sentence)))
+	if err := k.notify.Send(append([]string{"STATUS=" + text}, more...)...); err != nil {
+		k.say(journalErr, err.Error())
+	}
+}
+
+// refuse ends a start before a bridge existed: one error event, the reason in
+// the unit's status, the exit code of the cause's class.
+func (k *keeper) refuse(c bridge.Cause) int {
+	name := ""
+	if k.manager == 0 && k.st.Run != nil {
+		name = k.st.Run.User.Name
+	}
+	c = claude.Fill(c, k.inst, name)
+	v := bridge.Decide(bridge.End{Cause: c})
+	v.Reason = c.Reason
+	if k.st.Run == nil {
+		k.st.Run = &run{ID: k.run} // for the event's fields only
+		defer func() { k.st.Run = nil }()
+	}
+	if c.Class == bridge.ClassTemporary {
+		k.st.count(time.Time{}, time.Now(), v.Reason)
+	}
+	k.finish(v, fields{bridge.FieldVerdict: c.Name, bridge.FieldCause: c.Name})
+	return v.ExitCode
+}
+
+// finish writes the one event that ends a run, says it in the unit's status,
+// and empties the store of everything that belongs to the run.
+func (k *keeper) finish(v bridge.Verdict, more fields) {
+	f := fields{bridge.FieldStatus: string(v.Status), bridge.FieldReason: v.Reason, bridge.FieldHint: v.Hint, bridge.FieldVerdict: v.Word}
+	for name, value := range more {
+		f[name] = value
+	}
+	message := string(v.Status) + ": " + v.Reason
+	if v.Hint != "" {
+		message += " — " + v.Hint
+	}
+	k.once(v.Event, message, f)
+	sentence := v.Reason
+	if v.Hint != "" {
+		sentence = fmt.Sprintf("%s (%s)", v.Reason, v.Hint)
+	}
+	k.tell(string(v.Status), sentence)
+	k.st.Run = nil
+	k.mustSave()
+	failpoint("before-unstore")
+	k.dropStored()
+	if !v.Restarts() {
+		_ = k.notify.Unstore(fdState)
+		_ = k.notify.Barrier(barrierWait)
+	}
+}
+
+// stopBeforeLaunch answers a stop that came before the gate was open.
+func (k *keeper) stopBeforeLaunch() int {
+	if k.st.Run == nil {
+		k.st.Run = &run{ID: k.run}
+	}
+	k.st.Run.Asked = true
+	k.finish(bridge.Verdict{Event: bridge.EventStop, Status: bridge.Stopped, ExitCode: bridge.ExitStopped, Word: "asked",
+		Reason: "stopped on request before it was launched"}, nil)
+	return bridge.ExitStopped
+}

@@ -1,0 +1,96 @@
+package keeper
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/claude"
+	"clauster/pkg/journal"
+	"clauster/pkg/lines"
+	"clauster/pkg/redact"
+	"clauster/pkg/spool"
+)
+
+// chronicle turns the debug file and the terminal's event lines into journal
+// lines under one budget, and the debug file into markers.
+type chronicle struct {
+	keeper  *keeper
+	spool   *spool.Follower
+	budget  *lines.Budget // shared by two goroutines: it locks
+	markers chan<- claude.Marker
+	ctx     context.Context
+	label   string
+	run     string
+	late    func(claude.Marker) // takes markers once the loop no longer does
+
+	sent, dropped atomic.Uint64
+}
+
+// newChronicle opens the spool at the saved position.
+func newChronicle(ctx context.Context, k *keeper, markers chan<- claude.Marker) (*chronicle, error) {
+	r := k.st.Run
+	c := &chronicle{keeper: k, markers: markers, ctx: ctx, run: r.ID, label: redact.String(r.Record.Label),
+		budget: lines.NewBudget(r.Settings.LinesPerSecond, r.Settings.Burst)}
+	var err error
+	c.spool, err = spool.Open(spool.Options{Dir: filepath.Dir(r.DebugFile), Name: filepath.Base(r.DebugFile),
+		Resume: k.memo.spool(), Handle: c.line, Consumed: k.memo.setSpool, Report: c.notice})
+	return c, err
+}
+
+// line takes one line of the debug file. Every marker is found whatever the
+// journal's budget says; only the line itself may be dropped.
+func (c *chronicle) line(raw []byte) {
+	if m, ok := claude.ParseLine(raw); ok {
+		if c.late != nil {
+			c.late(m)
+		} else {
+			select {
+			case c.markers <- m:
+			case <-c.ctx.Done():
+			}
+		}
+		c.write(raw, "debug", true)
+		return
+	}
+	c.write(raw, "debug", false)
+}
+
+// eventLine takes one event line of the terminal.
+func (c *chronicle) eventLine(text string) {
+	c.emit(journal.Info, text, "terminal", "")
+}
+
+func (c *chronicle) write(raw []byte, source string, always bool) {
+	if len(raw) == 0 {
+		return
+	}
+	if !always && !c.budget.Allow(time.Now()) {
+		c.dropped.Add(1)
+		return
+	}
+	if n := c.budget.Dropped(time.Now()); n > 0 {
+		c.keeper.journal.Event(journal.Event{Name: bridge.EventDropped,
+			Message: fmt.Sprintf("%d log lines over the budget were dropped", n),
+			Fields:  fields{bridge.FieldRun: c.run, bridge.FieldLabel: c.label, bridge.FieldDroppedLines: fmt.Sprint(n)}})
+	}
+	l := lines.Parse(raw)
+	c.emit(l.Priority, l.Text, source, l.Stamp)
+}
+
+func (c *chronicle) emit(p journal.Priority, text, source, stamp string) {
+	f := fields{bridge.FieldRun: c.run, bridge.FieldSource: source}
+	if stamp != "" {
+		f[bridge.FieldClaudeTime] = stamp
+	}
+	if c.keeper.journal.Line(p, redact.String(text), f) {
+		c.sent.Add(1)
+	} else {
+		c.dropped.Add(1)
+	}
+}
+
+func (c *chronicle) notice(n spool.Notice) { c.keeper.warn(n.String()) }

@@ -1,0 +1,233 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/journal"
+	"clauster/pkg/systemd"
+	"clauster/pkg/terminal"
+)
+
+// Params is how a keeper is called.
+type Params struct {
+	Instance   string
+	ConfigPath string // "" for the manager's default
+	Version    string // of the release
+}
+
+// Names of the descriptors in the fd store.
+const (
+	fdState  = "state"
+	fdPTY    = "pty"
+	fdReaper = "reaper" // pidfd
+	fdStory  = "story"  // socket with the reaper's reports
+	fdRing   = "ring"
+	fdListen = "listen"
+)
+
+// runFDs are the stored descriptors that belong to one run.
+func runFDs() []string { return []string{fdPTY, fdReaper, fdStory, fdRing, fdListen} }
+
+const barrierWait = 5 * time.Second
+
+// keeper is one keeper process.
+type keeper struct {
+	params  Params
+	inst    bridge.Instance
+	dirs    dirs
+	manager systemd.Manager
+	run     string // InvocationID of this process's service start
+	boot    string
+	host    string
+
+	notify  *systemd.Notifier
+	journal *journal.Writer
+	signals chan os.Signal
+	environ map[string]string // the service environment, for a re-exec
+
+	memo *memo
+	st   *state
+	fds  map[string]int // what the fd store holds of the run
+
+	limits []systemd.Property // of the scope to be made
+
+	ring *terminal.Ring
+	exit int // decided by report
+	pty  *os.File
+}
+
+// Run is the life of `clauster-keeper run INSTANCE`. It returns the exit code.
+func Run(p Params) int {
+	// Before anything else: Go leaves TERM, INT and HUP deadly until Notify,
+	// and an agent may send them at any time after the drop of root.
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	k, err := wake(p, signals)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		return bridge.ExitConfig
+	}
+	code := k.live()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = k.journal.Close(ctx)
+	return code
+}
+
+// wake collects what the process was born with.
+func wake(p Params, signals chan os.Signal) (*keeper, error) {
+	inst, err := bridge.ParseInstance(p.Instance)
+	if err != nil {
+		return nil, err
+	}
+	k := &keeper{params: p, inst: inst, signals: signals, environ: map[string]string{}, fds: map[string]int{}}
+	if k.notify, err = systemd.NewNotifier(os.Getenv); err != nil {
+		return nil, err
+	}
+	if k.dirs, k.manager, err = findDirs(inst, os.Getenv, unix.Geteuid() == 0 || os.Getenv(handoffVariable) == "system"); err != nil {
+		return nil, err
+	}
+	k.run = strings.ToLower(os.Getenv("INVOCATION_ID"))
+	if k.run == "" {
+		return nil, errors.New("cannot run outside systemd: start it with systemctl start " + inst.Unit())
+	}
+	k.boot = oneLine("/proc/sys/kernel/random/boot_id")
+	k.host, _ = os.Hostname()
+	k.journal = journal.NewWriter(journal.Options{Identifier: "clauster-keeper", Base: journal.Fields{
+		bridge.FieldInstance: inst.String(), bridge.FieldProject: inst.Project,
+	}})
+	k.fds = systemd.StoredFDs(os.Getenv)
+	if handed, ok := handedFDs(os.Getenv); ok {
+		k.fds = handed
+	}
+	for _, name := range append(systemd.ServiceEnviron(), handoffVariables()...) {
+		if v := os.Getenv(name); v != "" && !strings.HasPrefix(name, "LISTEN_") && !strings.HasPrefix(name, "CLAUSTER_HANDOFF") {
+			k.environ[name] = v
+		}
+		os.Unsetenv(name)
+	}
+	return k, k.recall()
+}
+
+// recall finds the state memory of a predecessor or makes a new one. A memory
+// that cannot be read is given up with what it described: a bridge whose
+// state is unknown cannot be judged.
+func (k *keeper) recall() error {
+	k.st = &state{Version: stateVersion, Instance: k.inst.String(), Boot: k.boot}
+	if fd, ok := k.fds[fdState]; ok {
+		delete(k.fds, fdState)
+		m, err := openMemo(fd)
+		if err == nil {
+			var st state
+			var found bool
+			if found, err = m.load(&st); found && err == nil && st.Version != stateVersion {
+				err = fmt.Errorf("cannot use the state of a predecessor: version %d is not known", st.Version)
+			}
+			if found && err == nil {
+				k.memo, k.st = m, &st
+				return nil
+			}
+		}
+		if err != nil {
+			k.warn("the state of a predecessor is lost: " + err.Error())
+		}
+	}
+	m, err := newMemo()
+	if err != nil {
+		return err
+	}
+	k.memo = m
+	_ = k.notify.Unstore(fdState)
+	if err := k.notify.Store(fdState, m.fd); err != nil {
+		return err
+	}
+	return k.save()
+}
+
+func (k *keeper) save() error { return k.memo.save(k.st) }
+
+// live decides between reattaching, settling a predecessor's end and
+// launching, and gives the exit code.
+func (k *keeper) live() int {
+	if r := k.st.Run; r != nil {
+		if k.haveRun() && !k.reaperGone() {
+			return k.reattach()
+		}
+		if code, done := k.settleDead(); done {
+			return code
+		}
+	}
+	k.dropStored()
+	return k.launchAndServe()
+}
+
+// haveRun reports whether every descriptor of the run came back.
+func (k *keeper) haveRun() bool {
+	for _, name := range runFDs() {
+		if _, ok := k.fds[name]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// dropStored closes what is left of an earlier run, here and in the store:
+// with FDPOLL=0 stale descriptors survive even a restart, and the next keeper
+// would reattach to a corpse for ever.
+func (k *keeper) dropStored() {
+	for _, name := range runFDs() {
+		if fd, ok := k.fds[name]; ok {
+			unix.Close(fd)
+			delete(k.fds, name)
+		}
+		_ = k.notify.Unstore(name)
+	}
+	if err := k.notify.Barrier(barrierWait); err != nil {
+		k.warn(err.Error())
+	}
+}
+
+// dirs are the places of one instance.
+type dirs struct {
+	runtime string // of the control socket
+	spool   string // of the debug file; the bridge user's own
+	state   string // of records and key
+}
+
+// findDirs takes the directories from systemd, with the defaults of the
+// manager's tree.
+func findDirs(i bridge.Instance, getenv func(string) string, system bool) (dirs, systemd.Manager, error) {
+	if system {
+		d := dirs{"/run/clauster/bridges/" + i.String(), "/run/clauster/spool/" + i.String(), "/var/lib/clauster"}
+		if r := getenv("RUNTIME_DIRECTORY"); r != "" {
+			d.runtime = r
+		}
+		return d, systemd.System, nil
+	}
+	run, home := getenv("XDG_RUNTIME_DIR"), getenv("HOME")
+	if run == "" || home == "" {
+		return dirs{}, systemd.User, errors.New("cannot find the user's directories: XDG_RUNTIME_DIR or HOME is not set")
+	}
+	stateHome := getenv("XDG_STATE_HOME")
+	if !strings.HasPrefix(stateHome, "/") {
+		stateHome = home + "/.local/state"
+	}
+	return dirs{run + "/clauster/bridges/" + i.String(), run + "/clauster/spool/" + i.String(), stateHome + "/clauster"}, systemd.User, nil
+}
+
+func oneLine(path string) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
+}

@@ -1,0 +1,143 @@
+package keeper
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/cgroup"
+	"clauster/pkg/claude"
+)
+
+// onSignal checks who sent a SIGTERM before it obeys; one check at a time.
+func (l *loop) onSignal(s os.Signal) {
+	if s == unix.SIGHUP || l.checking || l.st.Run.Asked {
+		return
+	}
+	l.checking = true
+	go func() {
+		meant := l.meant()
+		l.calls <- func() {
+			l.checking = false
+			if meant {
+				l.stop()
+			}
+		}
+	}()
+}
+
+// stop begins the graceful end that systemd asked for.
+func (l *loop) stop() {
+	r := l.st.Run
+	if r.Asked {
+		return
+	}
+	r.Asked = true
+	l.mustSave()
+	failpoint("asked")
+	_ = l.notify.Send("STOPPING=1", "STATUS="+bridge.StatusLine(bridge.Stopped, "stopping"))
+	l.startLadder()
+}
+
+func (l *loop) startLadder() {
+	if l.ladder != nil {
+		return
+	}
+	l.ladder = ladder(l.st.Run.Record.Mode)
+	l.stepAt = time.Now().Add(l.ladder[0].wait)
+	if l.ladder[0].wait == 0 {
+		l.climb(time.Now())
+	}
+}
+
+// climb takes the rungs that are due; true means that even SIGKILL did not
+// help within killWait and the cgroup has to do it (ExecStopPost).
+func (l *loop) climb(now time.Time) (over bool) {
+	for len(l.ladder) > 0 {
+		if now.Before(l.stepAt) {
+			return false
+		}
+		l.signalBridge(l.ladder[0].signal)
+		failpoint("rung-" + strings.ToLower(unix.SignalName(l.ladder[0].signal)))
+		l.ladder = l.ladder[1:]
+		if len(l.ladder) > 0 {
+			l.stepAt = now.Add(l.ladder[0].wait)
+		} else {
+			l.ladder = []rung{}
+			l.stepAt = now.Add(killWait)
+			return false
+		}
+	}
+	return !now.Before(l.stepAt)
+}
+
+// end drains what the dead bridge left behind and reports.
+func (l *loop) end() int {
+	failpoint("bridge-gone")
+	r := l.st.Run
+	l.stopReaders()
+	deadline := time.Now().Add(2 * time.Second)
+	l.pump.drain(deadline)
+	l.chronicle.ctx = l.ctx // ended: late markers are not waited for
+	l.chronicle.late = func(m claude.Marker) { r.Log.Add(m) }
+	l.chronicle.spool.Drain(deadline)
+	l.chronicle.spool.Close()
+	if story, err := readStory(l.fds[fdStory]); err == nil {
+		l.story = story
+	}
+	l.heard(l.story)
+	r.ByPerson = r.ByPerson || l.server.personWrites()
+	v := l.verdict(l.story)
+	l.server.close(v)
+	reap(r.ReaperPID)
+	l.report(v, l.story)
+	return l.exit
+}
+
+// lookAtSession reads the flag form's session file, the second proof of
+// readiness besides the debug file.
+func (l *loop) lookAtSession(now time.Time) {
+	r := l.st.Run
+	l.lookAt = time.Time{}
+	if r.Record.Mode != bridge.PTY || r.ClaudePID == 0 || r.ConfigDir == "" {
+		return
+	}
+	if f, err := claude.ReadSession(r.ConfigDir, r.ClaudePID); err == nil {
+		l.session = f.Connected()
+		if l.session && r.Log.SessionID == "" {
+			r.Log.SessionID = f.BridgeSessionID
+			l.mustSave()
+		}
+	}
+	if r.Ready.IsZero() {
+		l.lookAt = now.Add(sessionLook)
+	}
+}
+
+// lookAtFreezer sees a frozen scope or a stopped claude, which say nothing by
+// themselves.
+func (l *loop) lookAtFreezer() {
+	r := l.st.Run
+	l.frozen = ""
+	if frozen, err := cgroup.Frozen(r.Cgroup); err == nil && frozen {
+		l.frozen = "its scope is frozen: systemctl thaw " + l.inst.Scope()
+		return
+	}
+	if r.ClaudePID == 0 {
+		return
+	}
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(r.ClaudePID), "stat"))
+	if err != nil {
+		return
+	}
+	// proc(5): the state follows the last parenthesis of the name.
+	_, rest, _ := strings.Cut(string(stat[max(0, strings.LastIndexByte(string(stat), ')')):]), " ")
+	if strings.HasPrefix(rest, "T") {
+		l.frozen = "claude is stopped by a signal: kill -CONT " + strconv.Itoa(r.ClaudePID)
+	}
+}

@@ -1,0 +1,360 @@
+package keeper
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/claude"
+	"clauster/pkg/control"
+	"clauster/pkg/gate"
+)
+
+// loop is the one goroutine that owns the state while a bridge lives. Everything
+// else sends to it and reads its published snapshot.
+type loop struct {
+	*keeper
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // pump and chronicle
+
+	pump      *pump
+	chronicle *chronicle
+	server    *server
+
+	news    chan screenNews
+	markers chan claude.Marker
+	stories chan gate.Story
+	gone    chan struct{} // the reaper ended
+	calls   chan func()   // from the control server and from stop checks
+
+	story   gate.Story
+	screen  claude.ScreenState
+	session bool
+	frozen  string
+	apiSeen map[string]time.Time // last api_error event of each kind
+
+	ladder   []rung
+	stepAt   time.Time // of the next rung, or of giving up
+	holdAt   time.Time // a question has stood since promptPatience before
+	lookAt   time.Time // at the session file
+	dogAt    time.Time // of the next WATCHDOG=1
+	checking bool      // a SIGTERM is being checked
+	snapshot atomic.Pointer[control.State]
+}
+
+// busyTooLong is how long a pump may be at one piece of work before the
+// watchdog is no longer fed.
+const busyTooLong = 15 * time.Second
+
+// serve runs the loop over a bridge whose descriptors are in k.fds.
+func (k *keeper) serve() int {
+	l := &loop{keeper: k, news: make(chan screenNews, 16), markers: make(chan claude.Marker, 64),
+		stories: make(chan gate.Story, 4), gone: make(chan struct{}), calls: make(chan func(), 16), apiSeen: map[string]time.Time{}}
+	if err := l.begin(); err != nil {
+		k.say(journalErr, err.Error())
+		return 2 // like a panic: the bridge stays, the next keeper tries again
+	}
+	return l.run()
+}
+
+// begin starts the goroutines.
+func (l *loop) begin() error {
+	if err := l.openTerminal(); err != nil {
+		return err
+	}
+	if err := l.startReaders(); err != nil {
+		return err
+	}
+	if err := unix.SetNonblock(l.fds[fdStory], true); err != nil {
+		return err
+	}
+	story, err := dupFile(l.fds[fdStory], "story")
+	if err != nil {
+		return err
+	}
+	reaper, err := dupFile(l.fds[fdReaper], "reaper")
+	if err != nil {
+		return err
+	}
+	go func() { _ = watchStory(story, l.stories) }()
+	go func() {
+		_ = waitReaper(reaper)
+		close(l.gone)
+	}()
+	if l.server, err = newServer(l); err != nil {
+		return err
+	}
+	go l.server.accept()
+	return nil
+}
+
+// openTerminal takes the PTY and the ring of the run as this process's own.
+func (l *loop) openTerminal() error {
+	l.openRing()
+	if l.ring == nil {
+		return fmt.Errorf("cannot serve without the terminal's ring")
+	}
+	if l.pty != nil {
+		return nil
+	}
+	if err := unix.SetNonblock(l.fds[fdPTY], true); err != nil {
+		return fmt.Errorf("cannot use the terminal: %w", err)
+	}
+	pty, err := dupFile(l.fds[fdPTY], "pty")
+	l.pty = pty
+	return err
+}
+
+// startReaders starts what reads the terminal and the debug file.
+func (l *loop) startReaders() error {
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	_ = l.pty.SetReadDeadline(time.Time{})
+	c, err := newChronicle(l.ctx, l.keeper, l.markers)
+	if err != nil {
+		return err
+	}
+	l.chronicle = c
+	l.pump = newPump(l.keeper, l.st.Run.Record.Mode, l.news, c.eventLine)
+	l.wg.Add(2)
+	ctx, p := l.ctx, l.pump
+	go func() { defer l.wg.Done(); p.run(ctx) }()
+	go func() { defer l.wg.Done(); _ = c.spool.Follow(ctx) }()
+	return nil
+}
+
+// stopReaders ends them at a line's end and waits.
+func (l *loop) stopReaders() {
+	l.cancel()
+	_ = l.pty.SetReadDeadline(time.Unix(1, 0))
+	l.wg.Wait()
+}
+
+// run is the loop. It ends with the bridge.
+func (l *loop) run() int {
+	l.story, _ = readStory(l.fds[fdStory])
+	l.heard(l.story)
+	l.react()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		timer.Reset(time.Until(l.nextDeadline()))
+		select {
+		case m := <-l.markers:
+			l.onMarker(m)
+		case n := <-l.news:
+			l.onNews(n)
+		case l.story = <-l.stories:
+			l.heard(l.story)
+		case <-l.gone:
+			return l.end()
+		case s := <-l.signals:
+			l.onSignal(s)
+			continue
+		case f := <-l.calls:
+			f()
+		case <-timer.C:
+			if l.onTime(time.Now()) {
+				return l.end()
+			}
+		}
+		l.react()
+	}
+}
+
+// nextDeadline is the earliest moment at which time alone changes something.
+// An idle bridge has only the watchdog's.
+func (l *loop) nextDeadline() time.Time {
+	next := time.Now().Add(time.Hour)
+	r := l.st.Run
+	times := []time.Time{l.stepAt, l.holdAt, l.dogTime()}
+	if r.Ready.IsZero() && !r.Asked && !r.Held {
+		times = append(times, r.Launched.Add(r.Settings.Grace), l.lookAt)
+	}
+	for _, t := range times {
+		if !t.IsZero() && t.Before(next) {
+			next = t
+		}
+	}
+	return next
+}
+
+func (l *loop) dogTime() time.Time {
+	if l.notify.Watchdog() == 0 {
+		return time.Time{}
+	}
+	if l.dogAt.IsZero() {
+		l.dogAt = time.Now()
+	}
+	return l.dogAt
+}
+
+// onTime does what is due; it reports true where the bridge is given up.
+func (l *loop) onTime(now time.Time) (over bool) {
+	r := l.st.Run
+	if due(l.dogAt, now) {
+		l.feedWatchdog(now)
+	}
+	if due(l.lookAt, now) {
+		l.lookAtSession(now)
+	}
+	if due(l.holdAt, now) {
+		l.holdAt = time.Time{}
+		if c, held := l.evidence().hold(); held && r.Ready.IsZero() && !l.server.personWrites() {
+			l.giveUp(c)
+		}
+	}
+	if r.Ready.IsZero() && !r.Asked && !r.Held && due(r.Launched.Add(r.Settings.Grace), now) {
+		l.lookAtFreezer()
+		l.giveUp(l.evidence().late())
+	}
+	if due(l.stepAt, now) {
+		return l.climb(now)
+	}
+	return false
+}
+
+func due(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
+
+// feedWatchdog says that the keeper lives, if everything it does moves on, and
+// looks at what no signal tells: freezer and stopped processes.
+func (l *loop) feedWatchdog(now time.Time) {
+	l.dogAt = now.Add(l.notify.Watchdog() / 2)
+	if l.pump.busy() < busyTooLong && l.chronicle.spool.Busy() < busyTooLong {
+		_ = l.notify.Send("WATCHDOG=1")
+	}
+	l.lookAtFreezer()
+}
+
+// onMarker takes one piece of evidence out of the debug file.
+func (l *loop) onMarker(m claude.Marker) {
+	r := l.st.Run
+	before := r.Log
+	r.Log.Add(m)
+	if r.Log != before {
+		l.mustSave()
+	}
+	if m.Kind == claude.ReplState || m.Kind == claude.SessionCreated {
+		l.lookAtSession(time.Now())
+	}
+}
+
+// onNews takes what the terminal shows.
+func (l *loop) onNews(n screenNews) {
+	l.screen = n.state
+	for _, f := range n.facts {
+		if f.Kind == claude.FactAPIError {
+			l.apiError(f.API)
+		}
+	}
+	if l.st.Run.Record.Mode == bridge.PTY {
+		l.lookAtSession(time.Now())
+	}
+}
+
+// apiErrorGap keeps a session that retries for hours from filling the journal.
+const apiErrorGap = time.Minute
+
+func (l *loop) apiError(e claude.APIError) {
+	now := time.Now()
+	if at, seen := l.apiSeen[e.Name]; seen && now.Sub(at) < apiErrorGap {
+		return
+	}
+	l.apiSeen[e.Name] = now // a closed list of names
+	l.event(bridge.EventAPIError, e.Text, fields{bridge.FieldCause: e.Name})
+}
+
+func (l *loop) evidence() evidence {
+	r := l.st.Run
+	return evidence{mode: r.Record.Mode, log: r.Log, screen: l.screen, session: l.session, frozen: l.frozen}
+}
+
+// react draws the conclusions of what has changed: ready, held, health.
+func (l *loop) react() {
+	r := l.st.Run
+	e := l.evidence()
+	switch {
+	case r.Asked || r.Held:
+	case r.Ready.IsZero() && e.ready():
+		l.becomeReady(e)
+	case r.Ready.IsZero():
+		l.whileStarting(e)
+	default:
+		l.followHealth(e)
+	}
+	l.publish()
+}
+
+func (l *loop) becomeReady(e evidence) {
+	r := l.st.Run
+	r.Ready = time.Now().UTC()
+	r.Link = e.link(r.Record.SpawnMode)
+	l.holdAt, l.lookAt = time.Time{}, time.Time{}
+	r.Health, r.Why = e.health()
+	l.mustSave()
+	failpoint("ready-saved")
+	l.once(bridge.EventReady, fmt.Sprintf("ready after %s", r.Ready.Sub(r.Launched).Round(time.Millisecond)),
+		fields{bridge.FieldHealth: string(r.Health), bridge.FieldPID: strconv.Itoa(r.ClaudePID), bridge.FieldClaudeVersion: r.ClaudeVersion})
+	l.tell(string(r.Health), r.Why, "READY=1")
+}
+
+// whileStarting shows what is waited for, and arms the hold.
+func (l *loop) whileStarting(e evidence) {
+	r := l.st.Run
+	c, held := e.hold()
+	word, why := bridge.Health(bridge.Starting), "waiting for claude to register"
+	switch {
+	case held && e.screen.Prompt != "":
+		word, why = bridge.Waiting, c.Reason
+	case held:
+		why = c.Reason
+	}
+	if held && l.holdAt.IsZero() {
+		l.holdAt = time.Now().Add(promptPatience)
+	}
+	if !held {
+		l.holdAt = time.Time{}
+	}
+	if l.lookAt.IsZero() && r.Record.Mode == bridge.PTY {
+		l.lookAt = time.Now().Add(sessionLook)
+	}
+	if r.Why != why {
+		r.Health, r.Why = word, why
+		l.mustSave()
+		l.tell(string(word), why, extend(r.Settings.Grace+intWait+termWait+launchWait))
+	}
+}
+
+func (l *loop) followHealth(e evidence) {
+	r := l.st.Run
+	if link := e.link(r.Record.SpawnMode); link != "" && link != r.Link {
+		r.Link = link
+		l.mustSave()
+	}
+	health, why := e.health()
+	if health == r.Health && why == r.Why {
+		return
+	}
+	changed := health != r.Health
+	r.Health, r.Why = health, why
+	l.mustSave()
+	if changed {
+		l.event(bridge.EventHealth, string(health)+": "+why, fields{bridge.FieldHealth: string(health), bridge.FieldReason: why})
+	}
+	l.tell(string(health), why)
+}
+
+// giveUp ends a bridge that is not ready and will not be.
+func (l *loop) giveUp(c bridge.Cause) {
+	r := l.st.Run
+	r.Held, r.Cause = true, c
+	l.mustSave()
+	l.startLadder()
+}

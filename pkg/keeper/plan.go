@@ -1,0 +1,111 @@
+package keeper
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/config"
+)
+
+// startKind tells who asked for a start.
+type startKind int
+
+const (
+	manual    startKind = iota // a person or a program: fresh unless asked to resume
+	automatic                  // systemd, after a crash
+	boot                       // systemd, while the host comes up
+)
+
+// wish is everything a plan is made from.
+type wish struct {
+	Instance bridge.Instance
+	Kind     startKind
+	Run      string
+	Host     string
+	BootID   string
+	Now      time.Time
+	Defaults config.InstanceDefaults
+	Launch   bridge.Mode // claude.launch_mode
+	Ceiling  bool        // allow_bypass_permissions of the project
+	Fresh    bool        // resuming failed just now
+	Record   *bridge.Record
+	Request  *bridge.Request
+}
+
+// plan settles what is launched: every option, the record that remembers it,
+// and whether the recorded conversation goes on. It is pure. A refusal is a
+// Cause.
+func plan(w wish) (bridge.Record, *bridge.Cause) {
+	resume := w.Record != nil && (w.Kind != manual || w.Request != nil && w.Request.Resume)
+	if w.Request != nil && w.Request.Resume && w.Record == nil {
+		return bridge.Record{}, &bridge.Cause{Name: "nothing-to-resume", Class: bridge.ClassPermanent,
+			Reason: "there is no recorded launch of " + w.Instance.String() + " to resume",
+			Hint:   "clauster-ctl start " + w.Instance.String()}
+	}
+	o := w.options(resume)
+	if err := o.Validate(); err != nil {
+		return bridge.Record{}, &bridge.Cause{Name: "bad-options", Class: bridge.ClassConfig, Reason: err.Error()}
+	}
+	if o.PermissionMode == bridge.PermBypass && !w.Ceiling {
+		c := bypassRefused(w.Instance.Project)
+		return bridge.Record{}, &c
+	}
+	r := bridge.Record{
+		Schema: bridge.RecordSchema, Kind: bridge.KindBridge, Host: w.Host, Instance: w.Instance.String(),
+		Options: o, Label: cmp.Or(o.Name, w.Instance.DisplayName()),
+		Run: w.Run, BootID: w.BootID, Created: w.Now, Launched: w.Now,
+	}
+	if w.Record != nil {
+		r.Created = w.Record.Created
+	}
+	if w.Request != nil && w.Request.Fork != "" {
+		r.Resumed = w.Request.Fork
+	}
+	r.Continue = resume && !w.Fresh && r.Resumed == ""
+	if o.Mode == bridge.PTY && o.SpawnMode == bridge.Worktree {
+		// The same name is reused on resume, so that --continue finds the
+		// conversation of that directory.
+		r.Worktree = "clauster-" + firstN(w.Run, 8)
+		if r.Continue && w.Record.Worktree != "" {
+			r.Worktree = w.Record.Worktree
+		}
+	}
+	return r, nil
+}
+
+// options merges, strongest first: the request, the record when resuming (the
+// recorded mode is honoured whatever the configuration says now), the
+// configuration.
+func (w wish) options(resume bool) bridge.Options {
+	var asked, recorded bridge.Options
+	if w.Request != nil {
+		asked = w.Request.Options
+	}
+	if resume {
+		recorded = w.Record.Options
+	}
+	d := w.Defaults
+	o := bridge.Options{
+		Mode:           cmp.Or(recorded.Mode, asked.Mode, w.Launch, bridge.Standard),
+		SpawnMode:      cmp.Or(recorded.SpawnMode, asked.SpawnMode, d.SpawnMode, bridge.SameDir),
+		PermissionMode: cmp.Or(asked.PermissionMode, recorded.PermissionMode, d.PermissionMode, bridge.PermDefault),
+		Name:           cmp.Or(asked.Name, recorded.Name),
+		Capacity:       cmp.Or(asked.Capacity, recorded.Capacity, d.Capacity),
+		Prefix:         cmp.Or(asked.Prefix, recorded.Prefix, d.SessionNamePrefix),
+		Verbose:        asked.Verbose || recorded.Verbose || d.Verbose,
+	}
+	if w.Request != nil && w.Request.Fork != "" {
+		o.Mode = bridge.PTY // only the flag form can continue a chosen session
+	}
+	return o
+}
+
+func bypassRefused(project string) bridge.Cause {
+	return bridge.Cause{Name: "bypass-refused", Class: bridge.ClassPermanent,
+		Reason: "permission mode bypassPermissions is above the ceiling that root set for project " + project,
+		Hint:   fmt.Sprintf("choose another mode, or let root add to /etc/clauster/clauster.toml: [projects.%q] allow_bypass_permissions = true", project)}
+}
+
+func firstN(s string, n int) string { return s[:min(len(s), n)] }

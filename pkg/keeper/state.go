@@ -1,0 +1,116 @@
+package keeper
+
+import (
+	"time"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/claude"
+)
+
+// stateVersion is the version of state as a successor (a restart or a reload,
+// perhaps of a newer release) finds it. Raise it when an older reader would
+// misunderstand a newer writer; selfcheck refuses a state it does not know.
+const stateVersion = 1
+
+// state is the keeper's memory across its own death. It lives in the memo.
+type state struct {
+	Version  int    `json:"version"`
+	Instance string `json:"instance"`
+	Boot     string `json:"boot"` // kernel boot_id
+
+	// Across runs of one series of automatic restarts.
+	Crashes int       `json:"crashes,omitempty"`  // in a row, without healthyAfter of READY in between
+	Next    time.Time `json:"next,omitzero"`      // the next launch waits until then
+	Fresh   bool      `json:"fresh,omitempty"`    // resuming failed: launch fresh
+	LastEnd string    `json:"last_end,omitempty"` // sentence for STATUS= while waiting
+
+	Run *run `json:"run,omitempty"` // nil: no bridge was launched or its end is settled
+}
+
+// run is one run of the instance: one claude process, however many keepers.
+type run struct {
+	ID       string        `json:"id"` // InvocationID of its first keeper
+	Record   bridge.Record `json:"record"`
+	Settings settings      `json:"settings"`
+	User     user          `json:"user"`
+
+	Cgroup    string `json:"cgroup"` // of the scope, below /sys/fs/cgroup
+	ReaperPID int    `json:"reaper_pid"`
+	DebugFile string `json:"debug_file"`
+	RefKey    []byte `json:"ref_key,omitempty"` // of session_ref; survives the drop of root here
+
+	ClaudePID     int       `json:"claude_pid,omitempty"`
+	ClaudeVersion string    `json:"claude_version,omitempty"`
+	ConfigDir     string    `json:"config_dir,omitempty"`
+	Dir           string    `json:"dir,omitempty"`
+	WarningsSeen  int       `json:"warnings_seen,omitempty"`
+	Launched      time.Time `json:"launched"`
+	Ready         time.Time `json:"ready,omitzero"`
+	Asked         bool      `json:"asked,omitempty"`     // systemd asked to stop
+	ByPerson      bool      `json:"by_person,omitempty"` // ended at a writing terminal
+	Held          bool      `json:"held,omitempty"`      // we ended it before READY
+	Reattaches    int       `json:"reattaches,omitempty"`
+
+	Log    claude.Log    `json:"log"` // evidence of the debug file; its ids never leave the keeper
+	Link   string        `json:"link,omitempty"`
+	Cause  bridge.Cause  `json:"cause,omitzero"` // recognised in claude's words
+	Health bridge.Health `json:"health,omitempty"`
+	Why    string        `json:"why,omitempty"` // sentence beside the health
+
+	Events map[bridge.Event]sent `json:"events,omitempty"` // of the once-a-run events
+}
+
+// sent remembers a once-a-run event: its id before it is written, Done after.
+type sent struct {
+	ID   string `json:"id"`
+	Done bool   `json:"done,omitempty"`
+}
+
+// settings are what a running keeper needs of the configuration. They are
+// those of the launch: a change takes effect at the next start.
+type settings struct {
+	Grace          time.Duration        `json:"grace"`
+	Policy         bridge.RestartPolicy `json:"policy"`
+	LinesPerSecond int                  `json:"lines_per_second"`
+	Burst          int                  `json:"burst"`
+	ConfigHash     string               `json:"config_hash"`
+}
+
+// Crash budget and delays (DESIGN §4, issue 3): 1 s doubling to 5 min, forgiven
+// after 10 min of READY.
+const (
+	firstDelay   = time.Second
+	longestDelay = 5 * time.Minute
+	healthyAfter = 10 * time.Minute
+	crashBudget  = 10 // crashes in a row after which a bridge is not started again
+)
+
+// delayAfter is how long the next launch waits after n ends in a row.
+func delayAfter(n int) time.Duration {
+	if n < 1 {
+		return 0
+	}
+	if n > 9 { // 2^9 s is beyond the longest
+		return longestDelay
+	}
+	return min(firstDelay<<(n-1), longestDelay)
+}
+
+// count books one end that systemd will start again and sets the time of the
+// next launch.
+func (s *state) count(ready, now time.Time, reason string) {
+	if !ready.IsZero() && now.Sub(ready) >= healthyAfter {
+		s.Crashes = 0
+	}
+	s.Crashes++
+	s.Next = now.Add(delayAfter(s.Crashes))
+	s.LastEnd = reason
+}
+
+// budgetOut reports whether one more crash exceeds the budget.
+func (s *state) budgetOut(ready, now time.Time) bool {
+	if !ready.IsZero() && now.Sub(ready) >= healthyAfter {
+		return false
+	}
+	return s.Crashes+1 >= crashBudget
+}
