@@ -34,7 +34,7 @@ func (c *children) fork() {
 		return
 	}
 	_, opts := c.b.set.value("fork-children")
-	var words []string
+	words := []string{"plain"}
 	for word := range opts {
 		words = append(words, word)
 	}
@@ -63,8 +63,12 @@ func (c *children) start(spec string, setsid, holdOutput bool) {
 	// The pipe's other end is held by this process: its death is the child's
 	// end of input, which all but the outliving ones obey.
 	stdin, err := cmd.StdinPipe()
-	if err != nil || cmd.Start() != nil {
-		b.dbg.log("ERROR", "[bridge:session] Session failed: spawn error")
+	if err != nil {
+		return
+	}
+	pid, err := startAndHear(cmd)
+	if err != nil {
+		b.dbg.log("ERROR", "[bridge:session] Session failed: spawn error: %v", err)
 		return
 	}
 	c.mu.Lock()
@@ -72,7 +76,7 @@ func (c *children) start(spec string, setsid, holdOutput bool) {
 	c.mu.Unlock()
 	b.dbg.debug("[bridge:session] sessionId=[REDACTED] pid=%d", cmd.Process.Pid)
 	b.dbg.debug("[bridge:title] server title for %s: %s", b.id.session(), b.set.str("session-title", "test"))
-	b.rec.event("child", "pid", cmd.Process.Pid, "kind", spec)
+	b.rec.event("child", "pid", pid, "kind", spec)
 	c.done.Add(1)
 	go func() {
 		defer c.done.Done()
@@ -80,6 +84,33 @@ func (c *children) start(spec string, setsid, holdOutput bool) {
 		_ = stdin.Close()
 		c.ended(cmd)
 	}()
+}
+
+// startAndHear starts a child and waits for its word that it is set up, so
+// that a signal right after the event «child» meets what the kind promises. The
+// word is the pid that stays: the grandchild's for a daemon.
+func startAndHear(cmd *exec.Cmd) (pid int, err error) {
+	hear, say, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = hear.Close() }()
+	cmd.ExtraFiles = []*os.File{say} // descriptor 3 of the child
+	err = cmd.Start()
+	_ = say.Close()
+	if err != nil {
+		return 0, err
+	}
+	_, err = fmt.Fscanln(hear, &pid)
+	return pid, err
+}
+
+// announce is the child's side of startAndHear; only the first call counts.
+func announce(pid int) {
+	if say := os.NewFile(3, "announce"); say != nil {
+		fmt.Fprintln(say, pid)
+		_ = say.Close()
+	}
 }
 
 // ended logs a child's end; a clean stop looks like a failure too (§6).
@@ -123,6 +154,7 @@ func runChild(argv []string, spec string) outcome {
 	}
 	ch := make(chan os.Signal, 8)
 	signal.Notify(ch, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	announce(os.Getpid())
 	if has(kinds, "eat") {
 		never := make(chan struct{})
 		new(eaten).take(size(kinds["eat"]), never)
@@ -130,9 +162,9 @@ func runChild(argv []string, spec string) outcome {
 	if has(kinds, "stop") {
 		_ = unix.Kill(os.Getpid(), unix.SIGSTOP)
 	}
-	gone := make(chan struct{})
+	parentGone := make(chan struct{})
 	go func() {
-		defer close(gone)
+		defer close(parentGone)
 		buf := make([]byte, 512)
 		for {
 			if _, err := os.Stdin.Read(buf); err != nil {
@@ -140,8 +172,9 @@ func runChild(argv []string, spec string) outcome {
 			}
 		}
 	}()
+	gone := parentGone
 	if has(kinds, "outlive") {
-		gone = nil
+		gone = nil // never ready
 	}
 	for {
 		select {
@@ -163,9 +196,11 @@ func detach(argv []string) outcome {
 	cmd.Args[0] = argv[0]
 	cmd.Env = append(os.Environ(), childVariable+"=outlive,ignore-term")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
+	pid, err := startAndHear(cmd)
+	if err != nil {
 		return outcome{code: 1}
 	}
+	announce(pid)
 	return outcome{}
 }
 

@@ -61,6 +61,14 @@ func (c *console) line(text string) {
 	_, _ = c.out.WriteString(c.erase() + text + "\n" + c.render())
 }
 
+// last prints a line below the pane, which stays as it is from then on.
+func (c *console) last(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pane, c.height = nil, 0
+	_, _ = c.out.WriteString(text + "\n")
+}
+
 // event prints a line of what happened, with local time (claude-cli.md §10.3).
 func (c *console) event(format string, args ...any) {
 	c.line(time.Now().Format("[15:04:05] ") + fmt.Sprintf(format, args...))

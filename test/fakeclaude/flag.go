@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -63,6 +64,7 @@ func (f *interactive) begin() {
 	if !f.onboarded() || !f.pause(f.until(300*time.Millisecond)) {
 		return
 	}
+	f.enterWorktree()
 	f.id = f.newIdentity()
 	if !f.resumes() {
 		return
@@ -230,7 +232,9 @@ func (f *interactive) typing() {
 		for _, key := range chunk {
 			interrupts = f.key(key, interrupts)
 		}
-		f.draw()
+		if f.pause(0) { // after /exit the screen stays as it is
+			f.draw()
+		}
 		f.mu.Unlock()
 	}
 }
@@ -263,7 +267,7 @@ func (f *interactive) entered() {
 	}
 	if line == "/exit" {
 		f.hook("SessionEnd", map[string]any{"reason": "prompt_input_exit"})
-		f.screen.line("Resume this session with:\nclaude --remote-control " + f.session.Name + " --resume " + f.id.local)
+		f.screen.last("Resume this session with:\nclaude --remote-control " + f.session.Name + " --resume " + f.id.local)
 		f.finish(outcome{code: 0})
 		return
 	}
@@ -312,6 +316,26 @@ func (f *interactive) leave(o outcome) {
 	}
 	f.session.remove()
 	hastily(func() { f.screen.write([]byte(farewell)) })
+}
+
+// enterWorktree moves the session into <project>/.claude/worktrees/NAME, made
+// where it is missing and used again where it is not (claude-cli.md §11).
+// Trust stays a question about the project.
+func (f *interactive) enterWorktree() {
+	if !f.flags.on("--worktree") {
+		return
+	}
+	name := f.flags.values["--worktree"]
+	if name == "" {
+		name = "calm-otter-" + randomHex(2)
+	}
+	dir := filepath.Join(f.places.cwd, ".claude", "worktrees", name)
+	if _, err := os.Stat(dir); err != nil && readableFile(filepath.Join(f.places.cwd, ".git")) {
+		_ = exec.Command("git", "-C", f.places.cwd, "worktree", "add", "-B", "worktree-"+name, dir).Run()
+	}
+	_ = os.MkdirAll(dir, 0o777)
+	f.places.cwd = dir
+	f.rec.event("worktree", "dir", dir)
 }
 
 // resumes checks what --continue and --resume ask for. Without a transcript

@@ -140,7 +140,7 @@ func (s *server) giveUp() {
 	}
 	complain("Error: Server unreachable")
 	s.dbg.log("ERROR", "[bridge:poll] Persistent errors for 10 minutes, giving up")
-	s.screen.line("Persistent errors for 10 minutes, giving up")
+	s.screen.last("Persistent errors for 10 minutes, giving up")
 	s.finish(outcome{code: optionCode(opts, 1)})
 }
 

@@ -318,7 +318,7 @@ func (s *server) shutdown(sig sysSignal) {
 		if s.sessions > 0 {
 			s.dbg.debug("[bridge:shutdown] Skipping archive+deregister to allow resume")
 			hastily(func() {
-				s.screen.line("Environment preserved. Restart `claude remote-control` to reconnect existing sessions.")
+				s.screen.last("Environment preserved. Restart `claude remote-control` to reconnect existing sessions.")
 			})
 		}
 		s.finish(outcome{code: code})
