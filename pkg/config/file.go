@@ -282,5 +282,17 @@ func accessHint(err error) string {
 	return ""
 }
 
-// dotted joins a path as TOML writes it, quoting what needs it.
-func dotted(p []string) string { return toml.Key(p).String() }
+// dotted joins a path as TOML writes it, quoting what needs it. (The library's
+// Key.String leaves control characters as they are.)
+func dotted(p []string) string {
+	parts := make([]string, len(p))
+	for i, name := range p {
+		parts[i] = name
+		if name == "" || strings.ContainsFunc(name, func(c rune) bool {
+			return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-')
+		}) {
+			parts[i] = quote(name)
+		}
+	}
+	return strings.Join(parts, ".")
+}

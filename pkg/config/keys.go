@@ -22,7 +22,7 @@ func words[T ~string](list []T) []string {
 
 func generalKeys() []Key {
 	return []Key{
-		{Name: "user", Kind: String, Default: "", Unset: "required in system mode; the own user in user mode", Surface: Keeper, Bridge: true, Ours: true,
+		{Name: "user", Kind: String, Default: "", Unset: "required in system mode; the own user in user mode", Example: `"ops"`, Surface: Keeper, Bridge: true, Ours: true,
 			Rule: "the name of a user other than root", check: checkUser,
 			Doc: "The bridge user: every bridge runs as this user, with this user's claude login. Never root, never a member of group clauster."},
 		{Name: "projects_root", Kind: String, Default: "~/projects", Surface: Keeper, Bridge: true,
@@ -30,10 +30,10 @@ func generalKeys() []Key {
 			Doc: "The directory whose subdirectories are the projects."},
 		{Name: "restart", Kind: Enum, Default: string(bridge.RestartOnCrash), Values: words(bridge.RestartPolicies()), Surface: Keeper, Ours: true,
 			Doc: "Whether a crashed bridge is started again (with a growing delay and a crash budget). A project can say otherwise."},
-		{Name: "instance_name", Kind: String, Default: "", Unset: "the host name", Surface: API,
+		{Name: "instance_name", Kind: String, Default: "", Unset: "the host name", Example: `"build-host"`, Surface: API,
 			Rule: "at most 32 letters, digits, _ . and -", check: checkInstanceName,
 			Doc: "The name this host shows on pages and in notifications."},
-		{Name: "root_path", Kind: String, Default: "", Unset: "served at /", Surface: API,
+		{Name: "root_path", Kind: String, Default: "", Unset: "served at /", Example: `"/clauster"`, Surface: API,
 			Rule: "a path such as \"/clauster\", without a slash at its end", check: checkRootPath,
 			Doc: "The path under which a reverse proxy serves the web socket."},
 		{Name: "log_level", Kind: Enum, Default: "info", Values: []string{"debug", "info", "warning", "error"}, Surface: Keeper,
@@ -56,7 +56,7 @@ func claudeKeys() []Key {
 		{Name: "claude.path_append", Kind: List, Default: []string{}, Surface: Keeper, Bridge: true,
 			Rule: "a list of paths that are absolute or begin with ~/", check: checkPathAppend,
 			Doc: "Directories appended to the bridge's PATH, after ~/.local/bin and the system's."},
-		{Name: "claude.env.NAME", Kind: String, Default: "", Unset: "none", Surface: Keeper, Bridge: true, Secret: true, NoEnv: true,
+		{Name: "claude.env.NAME", Kind: String, Default: "", Unset: "none", Example: `"value"`, Surface: Keeper, Bridge: true, Secret: true, NoEnv: true,
 			Doc: "Environment variables of the bridge, one key each. Their values may be keys of services and are never shown."},
 		{Name: "claude.node_from_nvm", Kind: Bool, Default: true, Surface: Keeper, Bridge: true,
 			Doc: "Put nvm's default node first on the bridge's PATH, where the bridge user has one."},
@@ -79,12 +79,12 @@ func defaultsKeys() []Key {
 			Doc: "What claude may do unasked. inherit passes no flag and lets claude's own settings decide; bypassPermissions needs allow_bypass_permissions of the project, with inherit too."},
 		{Name: "instance_defaults.verbose", Kind: Bool, Default: false, Surface: Keeper, Bridge: true,
 			Doc: "Pass --verbose (standard mode only)."},
-		{Name: "instance_defaults.session_name_prefix", Kind: String, Default: "", Unset: "claude's own", Surface: Keeper, Bridge: true,
+		{Name: "instance_defaults.session_name_prefix", Kind: String, Default: "", Unset: "claude's own", Example: `"build-host"`, Surface: Keeper, Bridge: true,
 			Rule: "printable text of at most 128 bytes that does not begin with -", check: checkDisplayName,
 			Doc: "The prefix of the names of sessions in a standard bridge."},
 		{Name: "instance_defaults.capacity", Kind: Int, Default: int64(32), Min: 1, Max: 1024, Surface: Keeper, Bridge: true,
 			Doc: "How many sessions one standard bridge takes."},
-		{Name: "instance_defaults.max_bridges", Kind: Int, Default: int64(0), Min: 1, Unset: "no limit", Surface: Ctl,
+		{Name: "instance_defaults.max_bridges", Kind: Int, Default: int64(0), Min: 1, Unset: "no limit", Example: `20`, Surface: Ctl,
 			Doc: "How many bridges may live on this host at once. clauster-ctl and the API refuse a start beyond it; systemctl start does not ask them."},
 	}
 }
@@ -99,20 +99,20 @@ func limitTable(prefix, instead string) []Key {
 		unset, override = instead, " Overrides [limits]."
 	}
 	noEnv := instead != ""
-	key := func(name string, kind Kind, doc string) Key {
+	key := func(name string, kind Kind, example, doc string) Key {
 		u := unset
 		if kind == Weight && !noEnv {
 			u = "the system's (100)"
 		}
-		return Key{Name: prefix + name, Kind: kind, Default: uint64(0), Unset: u, Surface: Keeper, Bridge: true, Ours: true, NoEnv: noEnv, Doc: doc + override}
+		return Key{Name: prefix + name, Kind: kind, Default: uint64(0), Unset: u, Surface: Keeper, Bridge: true, Ours: true, NoEnv: noEnv, Example: example, Doc: doc + override}
 	}
 	return []Key{
-		key("memory_max", Size, "Memory a bridge may use; beyond it the kernel kills in the bridge's scope (MemoryMax=)."),
-		key("memory_high", Size, "Memory beyond which a bridge is slowed and its memory reclaimed (MemoryHigh=)."),
-		key("cpu_quota", Quota, "CPU time a bridge may use, of one CPU: 200% is two CPUs (CPUQuota=)."),
-		key("cpu_weight", Weight, "Share of the CPU when it is contended (CPUWeight=)."),
-		key("io_weight", Weight, "Share of the disk when it is contended (IOWeight=)."),
-		key("tasks_max", Tasks, "Processes and threads a bridge may have (TasksMax=)."),
+		key("memory_max", Size, `"4G"`, "Memory a bridge may use; beyond it the kernel kills in the bridge's scope (MemoryMax=)."),
+		key("memory_high", Size, `"3G"`, "Memory beyond which a bridge is slowed and its memory reclaimed (MemoryHigh=)."),
+		key("cpu_quota", Quota, `"200%"`, "CPU time a bridge may use, of one CPU: 200% is two CPUs (CPUQuota=)."),
+		key("cpu_weight", Weight, `50`, "Share of the CPU when it is contended (CPUWeight=)."),
+		key("io_weight", Weight, `50`, "Share of the disk when it is contended (IOWeight=)."),
+		key("tasks_max", Tasks, `2000`, "Processes and threads a bridge may have (TasksMax=)."),
 	}
 }
 
@@ -131,7 +131,7 @@ func projectKeys() []Key {
 	return append([]Key{
 		{Name: "projects.NAME.allow_bypass_permissions", Kind: Bool, Default: false, Surface: Keeper, Bridge: true, NoEnv: true,
 			Doc: "The ceiling: without it no bridge of this project runs with bypassPermissions, whoever asks. Checked at every start and resume."},
-		{Name: "projects.NAME.restart", Kind: Enum, Default: "", Unset: "restart", Values: words(bridge.RestartPolicies()), Surface: Keeper, NoEnv: true, Ours: true,
+		{Name: "projects.NAME.restart", Kind: Enum, Default: "", Unset: "restart", Example: `"never"`, Values: words(bridge.RestartPolicies()), Surface: Keeper, NoEnv: true, Ours: true,
 			Doc: "The restart policy of this project's bridges."},
 	}, limitTable("projects.NAME.", "as in [limits]")...)
 }

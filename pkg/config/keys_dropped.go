@@ -1,5 +1,10 @@
 package config
 
+import (
+	"slices"
+	"strings"
+)
+
 // DroppedKey is a key (or variable) of the Python Clauster that means nothing
 // here. `config check` answers it with its sentence.
 type DroppedKey struct {
@@ -72,10 +77,13 @@ func DroppedVariables() []DroppedKey {
 	}
 }
 
-// reservedVariables are CLAUSTER_ variables that are not configuration keys
-// and nobody's mistake.
+// reservedVariable reports CLAUSTER_ variables that are not configuration and
+// nobody's mistake: the name of the main file, what a keeper hands to itself
+// over a re-execution, and what tests use.
 func reservedVariable(name string) bool {
-	return name == "CLAUSTER_CONFIG"
+	return name == "CLAUSTER_CONFIG" || slices.ContainsFunc(
+		[]string{"CLAUSTER_HANDOFF", "CLAUSTER_TEST_", "CLAUSTER_MACHINE_", "CLAUSTER_FAIL"},
+		func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // reservedCredential reports credentials that other parts of Clauster read.

@@ -95,7 +95,7 @@ func newLoader(src Source) *loader {
 	return &loader{
 		src: src, named: named, fsys: fsys, env: env, schema: s,
 		cfg:    &Config{UserMode: src.UserMode, Path: src.Path, schema: s, values: map[string]entry{}},
-		report: &Report{}, faulty: map[string]bool{},
+		report: &Report{Files: []string{}, Faults: []Finding{}, Warnings: []Finding{}}, faulty: map[string]bool{},
 	}
 }
 

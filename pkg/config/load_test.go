@@ -180,11 +180,11 @@ restart = "never"
 restart = true
 [auth]
 password_required = true
-password_hash = "`+secretText+`"
+password_hash = "` + secretText + `"
 [auth.reverse_proxy]
 enabled = true
 [webhooks]
-urls = ["`+secretText+`"]
+urls = ["` + secretText + `"]
 [webhooks.events]
 sapwn = true
 [tls]
@@ -239,7 +239,7 @@ memory_high = "2G"
 [instance_defaults]
 permission_mode = "bypassPermissions"
 [auth.reverse_proxy]
-shared_secert = "`+secretText+`"
+shared_secert = "` + secretText + `"
 `), Environ: []string{"CLAUSTER_CLAUDE_BINRY=x", "CLAUSTER_SESSION_SECRET=" + secretText, "CLAUSTER_STATE_DIR=/x", "CLAUSTER_CONFIG=/etc/clauster/clauster.toml"}})
 	want := []string{
 		`T:2: state_dir: it is replaced by /var/lib/clauster: directories come from systemd (StateDirectory=, RuntimeDirectory=) | take the key out`,

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -90,7 +91,25 @@ func (r *Report) add(list *[]Finding, f Finding) {
 		r.Omitted++
 		return
 	}
+	// Names come from files and the environment: nothing of them may reach a
+	// terminal as a control sequence.
+	for _, text := range []*string{&f.File, &f.Key, &f.Rule, &f.Hint} {
+		*text = printable(*text)
+	}
 	*list = append(*list, f)
+}
+
+// printable escapes what does not print.
+func printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, `\U%08X`, r)
+		}
+	}
+	return b.String()
 }
 
 // hidden stands for the value of a secret.
@@ -113,5 +132,5 @@ func shown(k *Key, raw any) string {
 	if isText {
 		return quote(s)
 	}
-	return strings.Trim(quote(s), `"`)
+	return printable(s)
 }

@@ -42,6 +42,7 @@ type Key struct {
 	Kind    Kind     //
 	Default any      // string, bool, int64, float64, []string, uint64; the zero value for "not set"
 	Unset   string   // what "not set" means, where the default is the zero value
+	Example string   // as TOML writes it, where the default shows nothing
 	Values  []string // of an Enum
 	Min     float64  // of an Int or Float
 	Max     float64  //

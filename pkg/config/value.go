@@ -225,6 +225,15 @@ func parseCount(text string, infinite bool) (uint64, error) {
 	return strconv.ParseUint(text, 10, 63)
 }
 
+// DefaultText is the default as TOML writes it, or in words where the default
+// is that nothing is set.
+func (k *Key) DefaultText() string {
+	if text := k.literal(k.Default); text != "" && (text != `""` || k.Unset == "") {
+		return text
+	}
+	return k.Unset
+}
+
 // literal renders a value as TOML would be written, "" for one not set.
 func (k *Key) literal(value any) string {
 	switch v := value.(type) {
