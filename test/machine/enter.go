@@ -144,3 +144,12 @@ func (p *entered) resize(cols, rows int) error {
 	}
 	return nil
 }
+
+// lookPath finds a tool of this package's Debian packages.
+func lookPath(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", fmt.Errorf("%w: run test/machine/deps.sh", err)
+	}
+	return path, nil
+}
