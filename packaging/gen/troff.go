@@ -32,8 +32,6 @@ func newPage(name string, section int, about string, footer Footer) *page {
 
 func (p *page) section(title string) { fmt.Fprintf(p, ".SH %s\n", quote(title)) }
 
-func (p *page) subsection(title string) { fmt.Fprintf(p, ".SS %s\n", quote(title)) }
-
 // text writes paragraphs; a line that begins with white space is kept as it
 // stands, as an example is.
 func (p *page) text(s string) {
