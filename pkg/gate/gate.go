@@ -8,14 +8,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"clauster/pkg/bridge"
+	"clauster/pkg/cgroup"
 )
 
 // Descriptors the keeper passes to a gate; 0, 1 and 2 are the terminal.
@@ -137,27 +135,17 @@ func reap(claude *os.Process) bridge.Exit {
 }
 
 // oomKills reads oom_kill of the own cgroup's memory.events (cgroup-v2.rst)
-// while the cgroup still exists. Without the memory controller there is none.
+// while the cgroup still exists; 0 without the memory controller.
 func oomKills() int {
-	own, err := os.ReadFile("/proc/self/cgroup")
+	path, err := cgroup.Path(os.Getpid())
 	if err != nil {
 		return 0
 	}
-	for line := range strings.Lines(string(own)) {
-		path, v2 := strings.CutPrefix(strings.TrimSpace(line), "0::")
-		if !v2 {
-			continue
-		}
-		events, err := os.ReadFile(filepath.Join("/sys/fs/cgroup", path, "memory.events"))
-		if err != nil {
-			return 0
-		}
-		for event := range strings.Lines(string(events)) {
-			if n, found := strings.CutPrefix(strings.TrimSpace(event), "oom_kill "); found {
-				count, _ := strconv.Atoi(n)
-				return count
-			}
-		}
+	group, err := cgroup.System().Open(path)
+	if err != nil {
+		return 0
 	}
-	return 0
+	defer group.Close()
+	events, _ := group.MemoryEvents()
+	return int(events.OOMKill)
 }

@@ -68,6 +68,7 @@ func prepare(o Order, warn func(string)) (prepared, *bridge.Cause) {
 			warn(err.Error())
 		}
 	}
+	emptySpool(filepath.Dir(o.DebugFile))
 	if err := spool.Create(filepath.Dir(o.DebugFile), filepath.Base(o.DebugFile), -1, -1); err != nil {
 		warn(err.Error())
 	}
@@ -76,6 +77,17 @@ func prepare(o Order, warn func(string)) (prepared, *bridge.Cause) {
 		DebugFile: o.DebugFile, Prefix: o.Options.Prefix, Capacity: o.Options.Capacity, Verbose: o.Options.Verbose,
 		Worktree: o.Worktree, Continue: o.Continue, Resume: o.Fork})...)
 	return p, nil
+}
+
+// emptySpool removes what an earlier run left there.
+func emptySpool(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // Create says what is wrong
+	}
+	for _, e := range entries {
+		_ = os.RemoveAll(filepath.Join(dir, e.Name()))
+	}
 }
 
 // enter makes the project directory the working directory. The last component

@@ -53,32 +53,41 @@ func (c *chronicle) line(raw []byte) {
 			case <-c.ctx.Done():
 			}
 		}
-		c.write(raw, "debug", true)
+		c.write(raw, true)
 		return
 	}
-	c.write(raw, "debug", false)
+	c.write(raw, false)
 }
 
 // eventLine takes one event line of the terminal.
 func (c *chronicle) eventLine(text string) {
-	c.emit(journal.Info, text, "terminal", "")
+	c.emit(journal.Info, string(lines.Clean([]byte(text))), "terminal", "")
 }
 
-func (c *chronicle) write(raw []byte, source string, always bool) {
+func (c *chronicle) write(raw []byte, always bool) {
 	if len(raw) == 0 {
 		return
 	}
-	if !always && !c.budget.Allow(time.Now()) {
+	now := time.Now()
+	allowed := always || c.budget.Allow(now)
+	if !allowed {
 		c.dropped.Add(1)
+	}
+	if d, ok := c.budget.Summary(now); ok {
+		c.sayDropped(d)
+	}
+	if !allowed {
 		return
 	}
-	if n := c.budget.Dropped(time.Now()); n > 0 {
-		c.keeper.journal.Event(journal.Event{Name: bridge.EventDropped,
-			Message: fmt.Sprintf("%d log lines over the budget were dropped", n),
-			Fields:  fields{bridge.FieldRun: c.run, bridge.FieldLabel: c.label, bridge.FieldDroppedLines: fmt.Sprint(n)}})
-	}
-	l := lines.Parse(raw)
-	c.emit(l.Priority, l.Text, source, l.Stamp)
+	l, _ := claude.SplitLine(raw)
+	c.emit(journal.Priority(lines.Priority(l.Level)), string(lines.Clean(l.Text)), "debug", string(l.Stamp))
+}
+
+// sayDropped counts dropped lines in an event.
+func (c *chronicle) sayDropped(d lines.Dropped) {
+	c.keeper.journal.Event(journal.Event{Name: bridge.EventDropped,
+		Message: fmt.Sprintf("%d log lines over the budget were dropped in %s", d.Lines, d.For.Round(time.Second)),
+		Fields:  fields{bridge.FieldRun: c.run, bridge.FieldLabel: c.label, bridge.FieldDroppedLines: fmt.Sprint(d.Lines)}})
 }
 
 func (c *chronicle) emit(p journal.Priority, text, source, stamp string) {

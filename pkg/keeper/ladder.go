@@ -124,7 +124,7 @@ func (l *loop) lookAtSession(now time.Time) {
 func (l *loop) lookAtFreezer() {
 	r := l.st.Run
 	l.frozen = ""
-	if frozen, err := cgroup.Frozen(r.Cgroup); err == nil && frozen {
+	if scopeFrozen(r.Cgroup) {
 		l.frozen = "its scope is frozen: systemctl thaw " + l.inst.Scope()
 		return
 	}
@@ -140,4 +140,14 @@ func (l *loop) lookAtFreezer() {
 	if strings.HasPrefix(rest, "T") {
 		l.frozen = "claude is stopped by a signal: kill -CONT " + strconv.Itoa(r.ClaudePID)
 	}
+}
+
+func scopeFrozen(path string) bool {
+	group, err := cgroup.System().Open(path)
+	if err != nil {
+		return false
+	}
+	defer group.Close()
+	_, frozen, err := group.State()
+	return err == nil && frozen
 }

@@ -140,19 +140,30 @@ func (k *keeper) launch(ctx context.Context, order gate.Order) (*bridge.Cause, e
 }
 
 // makeSpool makes the directory of the debug file, which belongs to the
-// bridge user; its parent is root's, so it cannot be swapped for another.
+// bridge user; its parent is root's, so it cannot be swapped for another. One
+// left over from a run whose keeper was killed is used again: root here has no
+// CAP_DAC_OVERRIDE (clauster@.service) and could not empty it; the gate does.
 func (k *keeper) makeSpool(u user) error {
-	if err := os.RemoveAll(k.dirs.spool); err != nil {
-		return fmt.Errorf("cannot clear the spool %s: %w", k.dirs.spool, err)
-	}
+	wrap := func(err error) error { return fmt.Errorf("cannot make the spool %s: %w", k.dirs.spool, err) }
 	if err := os.MkdirAll(filepath.Dir(k.dirs.spool), 0o711); err != nil {
-		return fmt.Errorf("cannot make the spool %s: %w", k.dirs.spool, err)
+		return wrap(err)
+	}
+	var st unix.Stat_t
+	switch err := unix.Lstat(k.dirs.spool, &st); {
+	case err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR && int(st.Uid) == u.UID:
+		return nil
+	case err == nil: // another bridge user's
+		if err := os.Rename(k.dirs.spool, k.dirs.spool+".left-"+firstN(k.run, 12)); err != nil {
+			return wrap(err)
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return wrap(err)
 	}
 	if err := os.Mkdir(k.dirs.spool, 0o700); err != nil {
-		return fmt.Errorf("cannot make the spool %s: %w", k.dirs.spool, err)
+		return wrap(err)
 	}
 	if err := os.Lchown(k.dirs.spool, u.UID, u.GID); err != nil {
-		return fmt.Errorf("cannot give the spool %s to %s: %w", k.dirs.spool, u.Name, err)
+		return wrap(err)
 	}
 	return nil
 }

@@ -1,0 +1,64 @@
+package bridge
+
+import (
+	"testing"
+	"time"
+)
+
+func exited(code int) Exit    { return Exit{Known: true, Code: code} }
+func killed(name string) Exit { return Exit{Known: true, Code: -1, Signal: name} }
+
+func TestDecide(t *testing.T) {
+	login := Cause{Name: "logged-out", Class: ClassPermanent, Reason: "claude is not logged in"}
+	network := Cause{Name: "network", Class: ClassTemporary, Reason: "gave up"}
+	config := Cause{Name: "binary-missing", Class: ClassConfig, Reason: "no claude"}
+	for _, c := range []struct {
+		name   string
+		e      End
+		event  Event
+		status Status
+		code   int
+		word   string
+	}{
+		{"asked", End{Asked: true, Ready: true, Exit: exited(0)}, EventStop, Stopped, 0, "asked"},
+		{"asked, needed SIGKILL", End{Asked: true, Ready: true, Exit: killed("SIGKILL")}, EventStop, Stopped, 0, "asked"},
+		{"exit 0 unasked", End{Ready: true, Exit: exited(0)}, EventCrash, Crashed, 70, "exit"},
+		{"exit 0 of a single session", End{Ready: true, Exit: exited(0), Spawn: Session}, EventStop, Stopped, 0, "session-ended"},
+		{"exit 1 of a single session", End{Ready: true, Exit: exited(1), Spawn: Session}, EventCrash, Crashed, 70, "exit"},
+		{"exit 0 by a person", End{Ready: true, Exit: exited(0), ByPerson: true}, EventStop, Stopped, 0, "ended-by-person"},
+		{"exit 139", End{Ready: true, Exit: exited(139)}, EventCrash, Crashed, 70, "exit"},
+		{"killed", End{Ready: true, Exit: killed("SIGKILL")}, EventCrash, Crashed, 70, "signal"},
+		{"oom", End{Ready: true, Exit: Exit{Known: true, Code: -1, Signal: "SIGKILL", OOM: 2}}, EventCrash, Crashed, 70, "oom"},
+		{"a child was OOM-killed long ago", End{Ready: true, Exit: Exit{Known: true, Code: 1, OOM: 1}}, EventCrash, Crashed, 70, "exit"},
+		{"unknown", End{Ready: true}, EventCrash, Crashed, 70, "unknown"},
+		{"never restart", End{Ready: true, Exit: exited(1), Policy: RestartNever}, EventCrash, Crashed, 76, "exit"},
+		{"budget spent", End{Ready: true, Exit: exited(1), BudgetOut: true}, EventCrash, Crashed, 76, "exit"},
+		{"network ends never in a failed unit", End{Ready: true, Exit: exited(1), BudgetOut: true, Cause: network}, EventCrash, Crashed, 70, "network"},
+		{"login lost while running", End{Ready: true, Exit: exited(1), Cause: login}, EventCrash, Crashed, 76, "logged-out"},
+		{"login before ready", End{Exit: exited(1), Cause: login}, EventError, Failed, 77, "logged-out"},
+		{"network before ready", End{Exit: exited(1), Cause: network}, EventError, Failed, 75, "network"},
+		{"no binary", End{Cause: config}, EventError, Failed, 78, "binary-missing"},
+		{"exit 0 before ready", End{Exit: exited(0)}, EventError, Failed, 69, "exit"},
+		{"never ready", End{Exit: exited(0), Held: true, Waited: time.Minute}, EventError, Failed, 69, "not-ready"},
+		{"stopped while starting", End{Asked: true, Exit: exited(0)}, EventStop, Stopped, 0, "asked"},
+	} {
+		v := Decide(c.e)
+		if v.Event != c.event || v.Status != c.status || v.ExitCode != c.code || v.Word != c.word || v.Reason == "" {
+			t.Errorf("%s: %+v", c.name, v)
+		}
+		if want := c.code == 70 || c.code == 75; v.Restarts() != want {
+			t.Errorf("%s: Restarts() = %v", c.name, v.Restarts())
+		}
+	}
+}
+
+func TestEveryEventHasItsMessageID(t *testing.T) {
+	seen := map[string]Event{}
+	for _, e := range Events() {
+		id := e.MessageID()
+		if len(id) != 32 || seen[id] != "" {
+			t.Errorf("%s: MESSAGE_ID %q", e, id)
+		}
+		seen[id] = e
+	}
+}
