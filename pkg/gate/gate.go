@@ -47,7 +47,7 @@ func Main() error {
 	if err := leaveTerminal(); err != nil {
 		g.warn(err.Error())
 	}
-	err = g.report(Report{Started: &Started{PID: process.Pid, Version: p.version, Dir: p.dir, Config: p.configDir}})
+	err = g.report(Report{Started: &Started{PID: process.Pid, Version: p.version, Dir: p.dir, ConfigDir: p.dirs.ConfigDir}})
 	if err != nil {
 		return err
 	}

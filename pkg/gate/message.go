@@ -60,10 +60,10 @@ type Report struct {
 
 // Started tells that claude runs.
 type Started struct {
-	PID     int    `json:"pid"`
-	Version string `json:"version"`
-	Dir     string `json:"dir"`    // the project directory, resolved
-	Config  string `json:"config"` // claude's configuration directory
+	PID       int    `json:"pid"`
+	Version   string `json:"version"`
+	Dir       string `json:"dir"`                  // the project directory, resolved
+	ConfigDir string `json:"config_dir,omitempty"` // CLAUDE_CONFIG_DIR where set
 }
 
 // Story is all that a gate has reported so far.

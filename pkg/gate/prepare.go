@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,15 +21,13 @@ import (
 
 // prepared is a launch that only has to be executed.
 type prepared struct {
-	path      string // of claude, absolute
-	argv      []string
-	env       []string
-	version   string
-	dir       string // the project directory, resolved
-	configDir string
+	path    string // of claude, absolute
+	argv    []string
+	env     []string
+	version string
+	dir     string // the project directory, resolved
+	dirs    claude.Dirs
 }
-
-const versionWait = 10 * time.Second
 
 // prepare looks at everything that must be seen with the bridge user's eyes.
 // It leaves the process in the project directory. warn gets what is worth
@@ -52,7 +51,7 @@ func prepare(o Order, warn func(string)) (prepared, *bridge.Cause) {
 	for _, name := range claude.Disabling(p.env) {
 		warn(name + " in the bridge's environment switches Remote Control off: remove it from [claude.env]")
 	}
-	p.configDir = claude.ConfigDir(p.env)
+	p.dirs = claude.Dirs{Home: o.Home, ConfigDir: valueOf(p.env, "CLAUDE_CONFIG_DIR")}
 	if p.path, p.version, cause = findClaude(o, p.env); cause != nil {
 		return p, cause
 	}
@@ -64,7 +63,7 @@ func prepare(o Order, warn func(string)) (prepared, *bridge.Cause) {
 	}
 	if o.Options.Mode == bridge.Standard && !o.Continue {
 		// The pointer alone makes claude reattach: a fresh start sets it aside.
-		if err := claude.ClearPointer(p.configDir, p.dir); err != nil {
+		if _, err := claude.ClearPointer(p.dirs, p.dir); err != nil {
 			warn(err.Error())
 		}
 	}
@@ -131,38 +130,46 @@ func classify(refuse func(string, error) *bridge.Cause, err error) *bridge.Cause
 }
 
 // ceiling refuses bypassPermissions that comes in through the user's own
-// settings: with inherit no flag is passed and they decide.
+// settings: with inherit no flag is passed and they decide. A settings file
+// that cannot be judged counts as one that does.
 func ceiling(o Order, p prepared) *bridge.Cause {
 	if o.Options.PermissionMode != bridge.PermInherit || o.AllowBypass {
 		return nil
 	}
-	mode, from := claude.EffectiveMode(p.configDir, p.dir)
-	if bridge.PermissionMode(mode) != bridge.PermBypass {
+	m := claude.ReadDefaultMode(p.dirs, p.dir, claude.ManagedSettings)
+	if !m.MayBypass() {
 		return nil
 	}
 	c := claude.CauseNamed("bypass-refused")
-	c.Reason += ", and " + from + " sets it as the default"
+	if m.Mode == bridge.PermBypass {
+		c.Reason += ", and " + m.Source + " makes it the default"
+	} else {
+		c.Reason += ", and " + m.Doubt + " cannot be read to rule it out"
+	}
 	return &c
 }
 
+const grantWait = 10 * time.Second
+
 // grant writes trust and consent where asked to.
 func grant(o Order, p prepared, warn func(string)) *bridge.Cause {
-	if !o.Trust && !o.Consent {
-		return nil
-	}
-	g := claude.Grant{Consent: o.Consent}
-	if o.Trust {
-		g.Trust = p.dir
-	}
-	err := claude.GrantIn(p.configDir, o.Home, g)
+	ctx, cancel := context.WithTimeout(context.Background(), grantWait)
+	defer cancel()
 	switch {
-	case err == nil:
 	case o.Trust:
-		c := claude.CauseNamed("trust-failed")
-		c.Reason = err.Error()
-		return &c
-	default:
-		warn(err.Error())
+		if _, err := claude.Grant(ctx, p.dirs, p.dir); err != nil {
+			c := claude.CauseNamed("trust-failed")
+			c.Reason = err.Error()
+			return &c
+		}
+	case o.Consent:
+		t, err := claude.ReadTrust(p.dirs, p.dir)
+		if err != nil || t.Consent {
+			return nil // claude itself says what is wrong with its file
+		}
+		if _, err := claude.Consent(ctx, p.dirs); err != nil {
+			warn(err.Error())
+		}
 	}
 	return nil
 }
@@ -170,9 +177,24 @@ func grant(o Order, p prepared, warn func(string)) *bridge.Cause {
 // findClaude resolves the binary on the bridge's own PATH and asks its
 // version, which is the only proof that it is a program at all.
 func findClaude(o Order, env []string) (path, version string, cause *bridge.Cause) {
-	ctx, cancel := context.WithTimeout(context.Background(), versionWait)
-	defer cancel()
-	return claude.Find(ctx, o.Binary, env, o.MinVersion)
+	path, c := claude.FindBinary(o.Binary, valueOf(env, "PATH"))
+	if c.Name == "" {
+		version, c = claude.CheckVersion(context.Background(), claude.Command(env, ""), path, o.MinVersion)
+	}
+	if c.Name != "" {
+		return "", "", &c
+	}
+	return path, version, nil
+}
+
+// valueOf gives a variable's value out of NAME=value, "" where it is not set.
+func valueOf(env []string, name string) string {
+	for _, v := range env {
+		if value, found := strings.CutPrefix(v, name+"="); found {
+			return value
+		}
+	}
+	return ""
 }
 
 // start executes claude in the foreground of the gate's terminal.

@@ -70,7 +70,7 @@ func (k *keeper) heard(s gate.Story) {
 	r.WarningsSeen = len(s.Warnings)
 	if s.Started != nil && r.ClaudePID == 0 {
 		r.ClaudePID, r.ClaudeVersion = s.Started.PID, s.Started.Version
-		r.Dir, r.ConfigDir = s.Started.Dir, s.Started.Config
+		r.Dir, r.ConfigDir = s.Started.Dir, s.Started.ConfigDir
 		k.once(bridge.EventSpawn, fmt.Sprintf("claude %s was started as pid %d", r.ClaudeVersion, r.ClaudePID),
 			fields{bridge.FieldPID: strconv.Itoa(r.ClaudePID), bridge.FieldClaudeVersion: r.ClaudeVersion})
 	}

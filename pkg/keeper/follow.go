@@ -83,6 +83,17 @@ func (c *chronicle) write(raw []byte, always bool) {
 	c.emit(journal.Priority(lines.Priority(l.Level)), string(lines.Clean(l.Text)), "debug", string(l.Stamp))
 }
 
+// finish handles what is left in the debug file after the bridge's end. Its
+// markers go to late: the loop no longer takes any.
+func (c *chronicle) finish(late func(claude.Marker), deadline time.Time) {
+	c.late = late
+	c.spool.Drain(deadline)
+	c.spool.Close()
+	if d, ok := c.budget.Rest(time.Now()); ok {
+		c.sayDropped(d)
+	}
+}
+
 // sayDropped counts dropped lines in an event.
 func (c *chronicle) sayDropped(d lines.Dropped) {
 	c.keeper.journal.Event(journal.Event{Name: bridge.EventDropped,

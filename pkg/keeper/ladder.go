@@ -83,10 +83,7 @@ func (l *loop) end() int {
 	l.stopReaders()
 	deadline := time.Now().Add(2 * time.Second)
 	l.pump.drain(deadline)
-	l.chronicle.ctx = l.ctx // ended: late markers are not waited for
-	l.chronicle.late = func(m claude.Marker) { r.Log.Add(m) }
-	l.chronicle.spool.Drain(deadline)
-	l.chronicle.spool.Close()
+	l.chronicle.finish(r.Log.Add, deadline)
 	if story, err := readStory(l.fds[fdStory]); err == nil {
 		l.story = story
 	}
@@ -104,13 +101,13 @@ func (l *loop) end() int {
 func (l *loop) lookAtSession(now time.Time) {
 	r := l.st.Run
 	l.lookAt = time.Time{}
-	if r.Record.Mode != bridge.PTY || r.ClaudePID == 0 || r.ConfigDir == "" {
+	if r.Record.Mode != bridge.PTY || r.ClaudePID == 0 {
 		return
 	}
-	if f, err := claude.ReadSession(r.ConfigDir, r.ClaudePID); err == nil {
-		l.session = f.Connected()
+	if f, err := claude.ReadSession(claude.Dirs{Home: r.User.Home, ConfigDir: r.ConfigDir}, r.ClaudePID); err == nil {
+		l.session = f.Bridge != ""
 		if l.session && r.Log.SessionID == "" {
-			r.Log.SessionID = f.BridgeSessionID
+			r.Log.SessionID = f.Bridge
 			l.mustSave()
 		}
 	}

@@ -3,7 +3,6 @@ package keeper
 import (
 	"context"
 	"fmt"
-	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -123,6 +122,7 @@ func (l *loop) startReaders() error {
 	}
 	l.chronicle = c
 	l.pump = newPump(l.keeper, l.st.Run.Record.Mode, l.news, c.eventLine)
+	l.screen = l.pump.screen.State() // what a predecessor saw
 	l.wg.Add(2)
 	ctx, p := l.ctx, l.pump
 	go func() { defer l.wg.Done(); p.run(ctx) }()

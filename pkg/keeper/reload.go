@@ -240,16 +240,13 @@ func Reload(ctx context.Context, instance, version string, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	main, err := bus.MainPID(ctx, inst.Unit())
-	bus.Close()
-	if err != nil {
-		return err
-	}
-	check := func(p control.Peer) error {
-		if p.PID != main {
-			return fmt.Errorf("cannot trust the socket of %s: process %d answers, its keeper is %d", inst, p.PID, main)
+	defer bus.Close()
+	check := func(pid int, _ uint32) error {
+		main, err := bus.MainPID(ctx, inst.Unit())
+		if err == nil && pid != main {
+			err = fmt.Errorf("cannot trust the socket of %s: process %d answers, its keeper is %d: %w", inst, pid, main, control.ErrPeer)
 		}
-		return nil
+		return err
 	}
 	conn, err := control.Dial(ctx, d.runtime+"/"+control.SocketName, control.Hello{Role: "reload", Program: version, Instance: instance}, check)
 	if err != nil {

@@ -3,6 +3,7 @@ package keeper
 import (
 	"errors"
 	"fmt"
+	"os"
 	osuser "os/user"
 	"slices"
 	"strconv"
@@ -85,6 +86,27 @@ func shellOf(name string, passwd func() ([]byte, error)) string {
 		}
 	}
 	return ""
+}
+
+// ownUser is the bridge user of user mode: the caller.
+func ownUser() (user, error) {
+	found, err := osuser.LookupId(strconv.Itoa(syscall.Getuid()))
+	if err != nil {
+		return user{}, fmt.Errorf("cannot find the own login: %w", err)
+	}
+	groups, err := syscall.Getgroups()
+	if err != nil {
+		return user{}, fmt.Errorf("cannot list the own groups: %w", err)
+	}
+	shell := shellOf(found.Username, func() ([]byte, error) { return os.ReadFile("/etc/passwd") })
+	return user{Name: found.Username, UID: syscall.Getuid(), GID: syscall.Getgid(), Groups: groups, Home: found.HomeDir, Shell: shell}, nil
+}
+
+// lingers reports whether the user manager outlives the last login session
+// (loginctl(1)): logind keeps a flag file.
+func lingers(name string) bool {
+	_, err := os.Stat("/var/lib/systemd/linger/" + name)
+	return err == nil
 }
 
 // drop becomes the bridge user for good, on every thread (package syscall
