@@ -206,12 +206,9 @@ func (f *interactive) draw() {
 		pill = "\x1b]8;;" + f.id.sessionLink() + "\a/rc active\x1b]8;;\a"
 	}
 	rule := strings.Repeat("─", min(cols, 100))
-	lines := []string{
-		place(" ▐▛███▜▌   Claude Code v" + f.versionNumber()),
-		place("▝▜█████▛▘  " + f.places.cwd),
-	}
+	lines := []string{" ▐▛███▜▌   Claude Code v" + f.versionNumber(), "▝▜█████▛▘  " + f.places.cwd}
 	lines = append(lines, f.history[max(0, len(f.history)-6):]...)
-	lines = append(lines, rule, place("❯ "+f.line), rule, place("  ? for shortcuts")+"\x1b[40G"+pill)
+	lines = append(placed(append(lines, rule, "❯ "+f.line, rule)...), place("  ? for shortcuts")+"\x1b[40G"+pill)
 	f.screen.draw(lines)
 }
 
@@ -271,7 +268,7 @@ func (f *interactive) entered() {
 		f.finish(outcome{code: 0})
 		return
 	}
-	f.history = append(f.history, place("❯ "+line), place("● echo: "+line))
+	f.history = append(f.history, "❯ "+line, "● echo: "+line)
 	f.hook("UserPromptSubmit", map[string]any{"prompt": line})
 	f.transcript(line, "")
 	f.hook("Stop", nil)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 )
 
 // patience is how long a condition may take on a busy machine.
@@ -135,13 +136,13 @@ func (s *stage) start(cols uint16, args ...string) *show {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	w.master = master
+	w.master = pollable(s.t, master)
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
 		buf := make([]byte, 65536)
 		for {
-			n, err := master.Read(buf)
+			n, err := w.master.Read(buf)
 			w.mu.Lock()
 			w.seen.Write(buf[:n])
 			w.mu.Unlock()
@@ -155,10 +156,26 @@ func (s *stage) start(cols uint16, args ...string) *show {
 		_ = w.cmd.Process.Signal(syscall.SIGCONT)
 		_ = w.cmd.Process.Kill()
 		<-w.ended
-		_ = master.Close()
+		_ = w.master.Close()
 		<-drained
 	})
 	return w
+}
+
+// pollable gives the terminal back as a file whose Close ends a Read: the
+// library leaves it blocking, and a blocked Read keeps a closed terminal open.
+func pollable(t *testing.T, master *os.File) *os.File {
+	t.Helper()
+	fd, err := unix.Dup(int(master.Fd()))
+	if err == nil {
+		unix.CloseOnExec(fd)
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = master.Close()
+	return os.NewFile(uintptr(fd), "terminal")
 }
 
 // screen is everything printed so far.

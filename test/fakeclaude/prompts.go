@@ -154,6 +154,44 @@ func place(line string) string {
 	return b.String()
 }
 
+// fold breaks a line between words at width columns.
+func fold(line string, width int) []string {
+	var rows []string
+	for width > 0 && len([]rune(line)) > width {
+		cut := strings.LastIndex(string([]rune(line)[:width+1]), " ")
+		if cut <= 0 {
+			break
+		}
+		rows = append(rows, line[:cut])
+		line = line[cut+1:]
+	}
+	return append(rows, line)
+}
+
+// placed folds and places lines for the width of the terminal.
+func placed(lines ...string) (rows []string) {
+	_, width := windowSize(1)
+	for _, line := range lines {
+		for _, row := range fold(line, width) {
+			rows = append(rows, place(row))
+		}
+	}
+	return rows
+}
+
+// keysOf takes input apart into keys: bytes and three-byte arrow sequences.
+func keysOf(chunk []byte) (keys []string) {
+	for len(chunk) > 0 {
+		n := 1
+		if len(chunk) >= 3 && chunk[0] == 0x1b && (chunk[1] == '[' || chunk[1] == 'O') {
+			n = 3
+		}
+		keys = append(keys, string(chunk[:n]))
+		chunk = chunk[n:]
+	}
+	return keys
+}
+
 // choose draws a list with a cursor until Enter, and returns the choice, or
 // -1 for Esc and -2 for Ctrl-C twice or the end of input.
 func (b *bridge) choose(before []string, options []string, after string, at int) int {
@@ -168,32 +206,29 @@ func (b *bridge) choose(before []string, options []string, after string, at int)
 			}
 			lines = append(lines, mark+option)
 		}
-		for i := range lines {
-			lines[i] = place(lines[i])
-		}
-		b.screen.draw(append(lines, "", place(after)))
+		b.screen.draw(placed(append(lines, "", after)...))
 		chunk, ok := b.nextChunk()
 		if !ok {
 			return -2
 		}
-		switch key := string(chunk); key {
-		case "\x1b":
-			return -1
-		case "\r", "\n":
-			return at
-		case "\x1b[B", "\x1bOB", "j":
-			at = min(at+1, len(options)-1)
-		case "\x1b[A", "\x1bOA", "k":
-			at = max(at-1, 0)
-		case "\x1b[B\r", "\x1b[B\n":
-			return min(at+1, len(options)-1)
-		case "\x03":
-			if interrupts++; interrupts == 2 {
-				return -2
-			}
-		default:
-			if n := int(key[0] - '1'); len(key) <= 2 && n >= 0 && n < len(options) {
-				return n
+		for _, key := range keysOf(chunk) {
+			switch key {
+			case "\x1b":
+				return -1
+			case "\r", "\n":
+				return at
+			case "\x1b[B", "\x1bOB", "j":
+				at = min(at+1, len(options)-1)
+			case "\x1b[A", "\x1bOA", "k":
+				at = max(at-1, 0)
+			case "\x03":
+				if interrupts++; interrupts == 2 {
+					return -2
+				}
+			default:
+				if n := int(key[0]) - '1'; n >= 0 && n < len(options) {
+					return n
+				}
 			}
 		}
 	}
