@@ -48,9 +48,6 @@ func commandPage(c *cobra.Command, name string, footer Footer) []byte {
 		p.section("EXAMPLES")
 		p.text(indent(c.Example))
 	}
-	if !c.HasParent() {
-		exitStatus(p)
-	}
 	p.see(related(c)...)
 	return p.Bytes()
 }
@@ -91,16 +88,6 @@ func flagList(p *page, title string, flags *pflag.FlagSet) {
 	})
 }
 
-// exitStatus is said once, on the root's page: it holds for every command.
-func exitStatus(p *page) {
-	p.section("EXIT STATUS")
-	p.item("0", "done")
-	p.item("1", "failed")
-	p.item("2", "wrong usage")
-	p.item("3", "no such instance or project")
-	p.item("4", "systemd, the journal or a keeper cannot be reached, or may not be asked")
-}
-
 func related(c *cobra.Command) []string {
 	if c.HasParent() {
 		return []string{pageName(c.Root()) + "(1)", "clauster.toml(5)", "clauster@.service(8)"}
@@ -112,9 +99,7 @@ func related(c *cobra.Command) []string {
 func indent(s string) string {
 	lines := strings.Split(strings.Trim(s, "\n"), "\n")
 	for i, line := range lines {
-		if strings.TrimSpace(line) != "" {
-			lines[i] = "    " + strings.TrimSpace(line)
-		}
+		lines[i] = "  " + strings.TrimPrefix(line, "  ")
 	}
 	return strings.Join(lines, "\n")
 }

@@ -36,7 +36,7 @@ func run(args []string) error {
 		return err
 	}
 	footer := Footer{Version: *version, Date: time.Unix(*epoch, 0).UTC()}
-	files, err := Files(ctl.NewCommand(), footer)
+	files, err := Files(ctl.New(*version).Command(), footer)
 	if err != nil {
 		return err
 	}

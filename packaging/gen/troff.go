@@ -35,26 +35,32 @@ func (p *page) section(title string) { fmt.Fprintf(p, ".SH %s\n", quote(title)) 
 // text writes paragraphs; a line that begins with white space is kept as it
 // stands, as an example is.
 func (p *page) text(s string) {
-	verbatim := false
-	set := func(on bool) {
-		if on != verbatim {
-			verbatim = on
-			p.WriteString(map[bool]string{true: ".PP\n.RS 4\n.nf\n", false: ".fi\n.RE\n.PP\n"}[on])
-		}
-	}
+	verbatim, blank := false, false
 	for _, line := range strings.Split(strings.Trim(s, "\n"), "\n") {
-		indented := strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t")
-		switch {
-		case strings.TrimSpace(line) == "" && verbatim:
-			p.WriteString("\n")
-		case strings.TrimSpace(line) == "":
-			p.WriteString(".PP\n")
-		default:
-			set(indented)
-			p.line(strings.TrimSpace(line))
+		if strings.TrimSpace(line) == "" {
+			blank = true
+			continue
 		}
+		example := strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t")
+		switch {
+		case example && !verbatim:
+			p.WriteString(".PP\n.RS 4\n.nf\n")
+		case !example && verbatim:
+			p.WriteString(".fi\n.RE\n.PP\n")
+		case blank && example:
+			p.WriteString("\n")
+		case blank:
+			p.WriteString(".PP\n")
+		}
+		verbatim, blank = example, false
+		if example {
+			line = strings.TrimPrefix(line, "  ")
+		}
+		p.line(strings.TrimRight(line, " "))
 	}
-	set(false)
+	if verbatim {
+		p.WriteString(".fi\n.RE\n")
+	}
 }
 
 // line writes one line of text, safe from being read as a macro.
