@@ -1,0 +1,61 @@
+package keeper
+
+import (
+	"testing"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/claude"
+)
+
+func TestReadyByEvidenceOnly(t *testing.T) {
+	served := claude.Log{EnvID: "env_01ABCDEF", Polling: true}
+	for _, c := range []struct {
+		name string
+		e    evidence
+		want bool
+	}{
+		{"alive", evidence{mode: bridge.Standard}, false},
+		{"registered, no poll loop", evidence{mode: bridge.Standard, log: claude.Log{EnvID: "env_01ABCDEF"}}, false},
+		{"registered and polling", evidence{mode: bridge.Standard, log: served}, true},
+		{"a link without its pane", evidence{mode: bridge.Standard, screen: claude.ScreenState{Link: "https://claude.ai/code?environment=env_x"}}, false},
+		{"pane and link", evidence{mode: bridge.Standard, screen: claude.ScreenState{Pane: claude.PaneReady, Link: "https://claude.ai/code?environment=env_x"}}, true},
+		{"pty: words on its screen prove nothing", evidence{mode: bridge.PTY, screen: claude.ScreenState{RC: claude.RCActive, Link: "https://claude.ai/code/session_x"}}, false},
+		{"pty: connected", evidence{mode: bridge.PTY, log: claude.Log{State: "connected"}}, true},
+		{"pty: session file", evidence{mode: bridge.PTY, session: true}, true},
+	} {
+		if got := c.e.ready(); got != c.want {
+			t.Errorf("%s: ready() = %v", c.name, got)
+		}
+	}
+}
+
+func TestHealth(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		e    evidence
+		want bridge.Health
+	}{
+		{"serving", evidence{mode: bridge.Standard, screen: claude.ScreenState{Pane: claude.PaneConnected, Sessions: 2, Capacity: 32}}, bridge.OK},
+		{"full", evidence{mode: bridge.Standard, screen: claude.ScreenState{Pane: claude.PaneConnected, Sessions: 32, Capacity: 32}}, bridge.OK},
+		{"reconnecting", evidence{mode: bridge.Standard, screen: claude.ScreenState{Pane: claude.PaneReconnecting}}, bridge.Reconnecting},
+		{"a question", evidence{mode: bridge.PTY, screen: claude.ScreenState{Prompt: "prompt-mcp"}}, bridge.Waiting},
+		{"poisoned", evidence{mode: bridge.Standard, log: claude.Log{Poisoned: true}}, bridge.Wedged},
+		{"pill failed", evidence{mode: bridge.PTY, screen: claude.ScreenState{RC: claude.RCFailed}}, bridge.Wedged},
+		{"frozen outranks all", evidence{frozen: "its scope is frozen", log: claude.Log{Poisoned: true}}, bridge.Frozen},
+	} {
+		if got, why := c.e.health(); got != c.want || why == "" {
+			t.Errorf("%s: health() = %s, %q", c.name, got, why)
+		}
+	}
+}
+
+// A start that only waits for the network is tried again for ever; silence is not.
+func TestLateCause(t *testing.T) {
+	connecting := evidence{mode: bridge.Standard, screen: claude.ScreenState{Pane: claude.PaneConnecting}}
+	if c := connecting.late(); c.Class != bridge.ClassTemporary {
+		t.Errorf("still connecting: %+v", c)
+	}
+	if c := (evidence{mode: bridge.Standard}).late(); c.Name != "" {
+		t.Errorf("silence: %+v", c)
+	}
+}

@@ -1,0 +1,90 @@
+package keeper
+
+import (
+	"testing"
+	"time"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/config"
+)
+
+func basicWish() wish {
+	return wish{Instance: bridge.Instance{Project: "blog", Label: "two"}, Run: "0123456789abcdef", Host: "h", BootID: "b", Now: time.Unix(1, 0).UTC(),
+		Launch: bridge.Standard, Defaults: config.InstanceDefaults{SpawnMode: bridge.SameDir, PermissionMode: bridge.PermDefault, Capacity: 32}}
+}
+
+func recorded(mode bridge.Mode) *bridge.Record {
+	return &bridge.Record{Options: bridge.Options{Mode: mode, SpawnMode: bridge.Worktree, PermissionMode: bridge.PermPlan, Name: "old", Capacity: 3},
+		Worktree: "clauster-11111111", Created: time.Unix(0, 0).UTC()}
+}
+
+func TestPlan(t *testing.T) {
+	resume := &bridge.Request{Resume: true}
+	for _, c := range []struct {
+		name  string
+		wish  func(*wish)
+		check func(bridge.Record) bool
+	}{
+		{"a manual start takes the configuration", func(w *wish) {}, func(r bridge.Record) bool {
+			return r.Mode == bridge.Standard && r.SpawnMode == bridge.SameDir && r.Capacity == 32 && r.Label == "two" && !r.Continue
+		}},
+		{"a manual start is fresh whatever was recorded", func(w *wish) { w.Record = recorded(bridge.PTY) }, func(r bridge.Record) bool {
+			return r.Mode == bridge.Standard && !r.Continue && r.Created.Equal(time.Unix(0, 0))
+		}},
+		{"a request wins over the configuration", func(w *wish) {
+			w.Request = &bridge.Request{Options: bridge.Options{Mode: bridge.PTY, Name: "mine", PermissionMode: bridge.PermAcceptEdits}}
+		}, func(r bridge.Record) bool {
+			return r.Mode == bridge.PTY && r.Label == "mine" && r.PermissionMode == bridge.PermAcceptEdits
+		}},
+		{"a resume honours the recorded mode", func(w *wish) { w.Record, w.Request = recorded(bridge.PTY), resume }, func(r bridge.Record) bool {
+			return r.Mode == bridge.PTY && r.Continue && r.Worktree == "clauster-11111111" && r.PermissionMode == bridge.PermPlan && r.Label == "old"
+		}},
+		{"an automatic restart continues", func(w *wish) { w.Kind, w.Record = automatic, recorded(bridge.PTY) }, func(r bridge.Record) bool {
+			return r.Continue && r.Worktree == "clauster-11111111"
+		}},
+		{"a boot continues", func(w *wish) { w.Kind, w.Record = boot, recorded(bridge.Standard) }, func(r bridge.Record) bool {
+			return r.Continue && r.Mode == bridge.Standard && r.Worktree == ""
+		}},
+		{"a failed resume is followed by a fresh start in a new worktree", func(w *wish) { w.Kind, w.Record, w.Fresh = automatic, recorded(bridge.PTY), true }, func(r bridge.Record) bool {
+			return !r.Continue && r.Mode == bridge.PTY && r.Worktree == "clauster-01234567"
+		}},
+		{"a fork is of the flag form and no continuation", func(w *wish) {
+			w.Request = &bridge.Request{Fork: "0b6f0f0e-1c1d-4a61-9f3c-0123456789ab"}
+		}, func(r bridge.Record) bool {
+			return r.Mode == bridge.PTY && r.Resumed != "" && !r.Continue
+		}},
+	} {
+		w := basicWish()
+		c.wish(&w)
+		r, cause := plan(w)
+		if cause != nil || !c.check(r) {
+			t.Errorf("%s: %+v, %v", c.name, r, cause)
+		}
+	}
+}
+
+func TestPlanRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		wish  func(*wish)
+		cause string
+	}{
+		"bypass above the ceiling": {func(w *wish) { w.Defaults.PermissionMode = bridge.PermBypass }, "bypass-refused"},
+		"a recorded bypass, the ceiling lowered since": {func(w *wish) {
+			w.Kind, w.Record = automatic, recorded(bridge.PTY)
+			w.Record.PermissionMode = bridge.PermBypass
+		}, "bypass-refused"},
+		"nothing to resume": {func(w *wish) { w.Request = &bridge.Request{Resume: true} }, "nothing-to-resume"},
+		"a bad option":      {func(w *wish) { w.Request = &bridge.Request{Options: bridge.Options{Name: "--print"}} }, "bad-options"},
+	} {
+		w := basicWish()
+		c.wish(&w)
+		if _, cause := plan(w); cause == nil || cause.Name != c.cause {
+			t.Errorf("%s: %v", name, cause)
+		}
+	}
+	w := basicWish()
+	w.Defaults.PermissionMode, w.Ceiling = bridge.PermBypass, true
+	if _, cause := plan(w); cause != nil {
+		t.Errorf("bypass below the ceiling: %v", cause)
+	}
+}
