@@ -3,6 +3,8 @@ package journal
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +35,9 @@ func NewEntry(at time.Time, fields map[string]string) Entry {
 // Get gives a field's value, "" where it is absent; of a repeated field the
 // first value.
 func (e Entry) Get(name string) string { return e.fields[name] }
+
+// All gives every field with its value, in no order.
+func (e Entry) All() iter.Seq2[string, string] { return maps.All(e.fields) }
 
 // Int gives a field as a decimal number.
 func (e Entry) Int(name string) (int, bool) {

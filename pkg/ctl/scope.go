@@ -1,0 +1,128 @@
+package ctl
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+
+	"clauster/pkg/cgroup"
+)
+
+// scopeFacts are what the scope's cgroup and /proc say of a bridge. Both are
+// readable by everybody, and reading a file is a few microseconds, against a
+// message to systemd or the keeper.
+type scopeFacts struct {
+	pid    int // of claude; 0 unknown
+	memory *uint64
+	cpu    *float64
+	frozen bool
+}
+
+// cgroups is where to look for control groups.
+func (a *App) cgroups() cgroup.Host {
+	return cgroup.Host{Root: a.path("/sys/fs/cgroup"), Proc: a.path("/proc")}
+}
+
+// readScope reads the facts of the scope at a path below the hierarchy's root;
+// what cannot be read is left unknown.
+func (a *App) readScope(path string) scopeFacts {
+	var f scopeFacts
+	g, err := a.cgroups().Open(path)
+	if err != nil {
+		return f
+	}
+	defer g.Close()
+	if u, err := g.Usage(); err == nil {
+		if u.Memory.Known {
+			f.memory = &u.Memory.N
+		}
+		if u.CPUMicros.Known {
+			s := u.CPU().Seconds()
+			f.cpu = &s
+		}
+	}
+	if _, frozen, err := g.State(); err == nil {
+		f.frozen = frozen
+	}
+	if pids, _, err := g.Procs(); err == nil {
+		f.pid = claudeOf(a.processes(pids))
+	}
+	return f
+}
+
+// process is one line of /proc/PID/stat, as far as it is of use.
+type process struct {
+	pid, parent int
+	comm        string
+	started     uint64 // clock ticks after boot
+}
+
+// keeperComm is the kernel's name of the reaper, the keeper's executable, in
+// its 15 bytes.
+const keeperComm = "clauster-keeper"
+
+// claudeOf finds claude among a scope's processes: the first child of the
+// reaper; or, with the reaper killed, the process that has been there longest.
+func claudeOf(procs []process) int {
+	reapers := map[int]bool{}
+	for _, p := range procs {
+		if p.comm == keeperComm {
+			reapers[p.pid] = true
+		}
+	}
+	var child, oldest *process
+	for i := range procs {
+		p := &procs[i]
+		if reapers[p.pid] {
+			continue
+		}
+		if reapers[p.parent] && (child == nil || p.started < child.started) {
+			child = p
+		}
+		if oldest == nil || p.started < oldest.started {
+			oldest = p
+		}
+	}
+	switch {
+	case child != nil:
+		return child.pid
+	case oldest != nil && len(reapers) == 0:
+		return oldest.pid
+	}
+	return 0
+}
+
+func (a *App) processes(pids []int) []process {
+	procs := make([]process, 0, len(pids))
+	for _, pid := range pids {
+		stat, err := os.ReadFile(a.path("/proc", itoa(pid), "stat"))
+		if err != nil {
+			continue // it has just ended
+		}
+		if p, ok := parseStat(pid, stat); ok {
+			procs = append(procs, p)
+		}
+	}
+	return procs
+}
+
+// parseStat reads /proc/PID/stat (proc_pid_stat(5)). The name stands in
+// parentheses and may hold any byte, parentheses and spaces too, so fields are
+// counted from the last ")".
+func parseStat(pid int, data []byte) (process, bool) {
+	open, end := bytes.IndexByte(data, '('), bytes.LastIndexByte(data, ')')
+	if open < 0 || end < open {
+		return process{}, false
+	}
+	f := strings.Fields(string(data[end+1:]))
+	const parent, started = 1, 19 // fields 4 and 22 of the manual
+	if len(f) <= started {
+		return process{}, false
+	}
+	p := process{pid: pid, comm: string(data[open+1 : end])}
+	var err1, err2 error
+	p.parent, err1 = strconv.Atoi(f[parent])
+	p.started, err2 = strconv.ParseUint(f[started], 10, 64)
+	return p, err1 == nil && err2 == nil
+}

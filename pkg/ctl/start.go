@@ -1,0 +1,261 @@
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/systemd"
+
+	"github.com/spf13/cobra"
+)
+
+// requestLife is how long a launch request holds: the start follows at once.
+const requestLife = time.Minute
+
+// launchFlags are the choices of one launch.
+type launchFlags struct {
+	bridge.Options
+	resume string // "last", or a session UUID
+	trust  bool
+	noWait bool
+	asJSON bool
+}
+
+// resumeLast stands for --resume without a session.
+const resumeLast = "last"
+
+func (f *launchFlags) add(c *cobra.Command) {
+	fl := c.Flags()
+	fl.StringVar((*string)(&f.Mode), "mode", "", "`MODE`: standard (many sessions) or pty (one interactive session)")
+	fl.StringVar((*string)(&f.SpawnMode), "spawn-mode", "", "`MODE`: same-dir, worktree or session")
+	fl.StringVar((*string)(&f.PermissionMode), "permission-mode", "", "`MODE`: default, plan, acceptEdits, auto, dontAsk, bypassPermissions or inherit")
+	fl.StringVar(&f.Name, "name", "", "the `NAME` that claude shows for the bridge")
+	fl.IntVar(&f.Capacity, "capacity", 0, "sessions at a time, `N` (standard)")
+	fl.StringVar(&f.Prefix, "prefix", "", "`PREFIX` of session names (standard)")
+	fl.BoolVar(&f.Verbose, "verbose", false, "let claude say more")
+	fl.StringVar(&f.resume, "resume", "", "go on with the recorded conversation, or fork the given `SESSION` UUID (pty)")
+	fl.Lookup("resume").NoOptDefVal = resumeLast
+	fl.BoolVar(&f.trust, "trust", false, "first trust the project and give the consents that claude would ask for")
+	fl.BoolVar(&f.noWait, "no-wait", false, "do not wait until the bridge serves")
+	jsonFlag(c, &f.asJSON)
+	for flag, words := range map[string][]string{"mode": words(bridge.Modes()), "spawn-mode": words(bridge.SpawnModes()),
+		"permission-mode": words(bridge.PermissionModes())} {
+		// It fails for a flag that does not exist only.
+		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	}
+}
+
+func words[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, w := range list {
+		out[i] = string(w)
+	}
+	return out
+}
+
+// request is what is left for the keeper.
+func (f *launchFlags) request(i bridge.Instance, now time.Time) (bridge.Request, error) {
+	r := bridge.Request{Options: f.Options, Instance: i.String(), Trust: f.trust, Expires: now.Add(requestLife).UTC()}
+	switch f.resume {
+	case "":
+	case resumeLast:
+		r.Resume = true
+	default:
+		r.Fork = f.resume
+	}
+	if err := r.Validate(); err != nil {
+		return r, &fault{ExitUsage, err, "clauster-ctl start --help"}
+	}
+	return r, nil
+}
+
+func (a *App) startCommand() *cobra.Command {
+	f := new(launchFlags)
+	c := &cobra.Command{
+		Use:   "start INSTANCE",
+		Short: "Start a bridge and wait until it serves",
+		Long: `Start a bridge and wait until it has registered with claude.ai, or fails with
+the reason. A bridge that runs already is left alone.
+
+What is not chosen here comes from the configuration, and with --resume from the
+last launch. A start without --resume begins a fresh conversation. To have a
+bridge come back after a boot: systemctl enable clauster@INSTANCE.`,
+		Example: `  clauster-ctl start blog
+  clauster-ctl start blog:review --mode pty --permission-mode plan
+  clauster-ctl start --resume blog
+  clauster-ctl start --resume=0b9c3a52-6d2e-4d0c-9f3e-5a1d7c1f2e34 blog
+  clauster-ctl start --trust newproject`,
+		Args:              instanceArgs(1, 1),
+		ValidArgsFunction: a.completeStart,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.start(c.Context(), args[0], f)
+		},
+	}
+	f.add(c)
+	return c
+}
+
+func (a *App) start(ctx context.Context, name string, f *launchFlags) error {
+	i, err := bridge.ParseInstance(name)
+	if err != nil {
+		return err
+	}
+	bus, w, err := a.ready(ctx, "start", i.String())
+	if err != nil {
+		return err
+	}
+	defer bus.Close()
+	request, err := f.request(i, a.Now())
+	if err != nil {
+		return err
+	}
+	if s, up := w.services[i]; up && (s.Active == "active" || s.Active == "reloading") {
+		return a.reportStart(ctx, bus, i, f, false, nil)
+	}
+	if err := a.checkRoom(w, i); err != nil {
+		return err
+	}
+	if err := a.leaveRequest(i, request); err != nil {
+		return err
+	}
+	a.warnLinger()
+	err = a.change(ctx, bus, i, systemd.Start, i.Unit(), !f.noWait)
+	return a.reportStart(ctx, bus, i, f, true, err)
+}
+
+// ready connects, and refuses who may not and projects that are not there.
+func (a *App) ready(ctx context.Context, verb, name string) (Systemd, *world, error) {
+	if err := a.needEntitled(verb+" "+name, verb, name); err != nil {
+		return nil, nil, err
+	}
+	bus, err := a.systemd(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := a.look(ctx, bus)
+	if err != nil {
+		bus.Close()
+		return nil, nil, err
+	}
+	return bus, w, nil
+}
+
+// leaveRequest checks the project and writes the launch request, which the
+// keeper takes when systemd starts it. A start without choices writes one too,
+// so that it never picks up what an earlier start that failed had left.
+func (a *App) leaveRequest(i bridge.Instance, r bridge.Request) error {
+	if err := a.checkProject(i); err != nil {
+		return err
+	}
+	dir := a.records()
+	if a.userMode {
+		if err := os.MkdirAll(dir.Path, 0o700); err != nil {
+			return fmt.Errorf("cannot make the directory of launch records: %w", err)
+		}
+	}
+	if err := dir.WriteRequest(r); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return failed("systemd-tmpfiles --create clauster.conf", "%w", err)
+		}
+		return err
+	}
+	return nil
+}
+
+// checkRoom refuses a start beyond instance_defaults.max_bridges.
+func (a *App) checkRoom(w *world, i bridge.Instance) error {
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	most, live := cfg.InstanceDefaults.MaxBridges, 0
+	for _, k := range w.known() {
+		if k != i && w.live(k) {
+			live++
+		}
+	}
+	if most > 0 && live >= most {
+		return failed("stop one (clauster-ctl list), or raise instance_defaults.max_bridges in "+cfg.Path,
+			"cannot start %s: %d bridges live on this host, and max_bridges is %d", i, live, most)
+	}
+	return nil
+}
+
+// checkProject refuses an instance whose project is not there. A caller who
+// cannot look into the projects' directory leaves it to the keeper.
+func (a *App) checkProject(i bridge.Instance) error {
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	root, err := a.projectsRoot(cfg)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(root, i.Project)
+	st, err := os.Stat(a.path(dir))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return noInstance("clauster-ctl projects, or make the directory", "there is no project %s: %s does not exist", i.Project, dir)
+	case err != nil:
+		return nil
+	case !st.IsDir():
+		return noInstance("clauster-ctl projects", "there is no project %s: %s is not a directory", i.Project, dir)
+	}
+	return nil
+}
+
+// warnLinger tells a user that bridges end with the last login.
+func (a *App) warnLinger() {
+	if !a.userMode {
+		return
+	}
+	if _, err := os.Stat(a.path("/var/lib/systemd/linger", a.Getenv("USER"))); errors.Is(err, fs.ErrNotExist) {
+		a.talk("%s your bridges end with your last login; to keep them: loginctl enable-linger", a.talkStyle().warn("warning:"))
+	}
+}
+
+// reportStart prints what came of a start.
+func (a *App) reportStart(ctx context.Context, bus Systemd, i bridge.Instance, f *launchFlags, created bool, err error) error {
+	if err != nil && exitCode(err) != ExitFailed {
+		return err
+	}
+	if f.asJSON {
+		v, e := a.after(ctx, bus, i)
+		if e != nil {
+			return together([]error{e})
+		}
+		made := created && err == nil
+		if e := printJSON(a.Stdout, changed{View: v, Created: &made}); e != nil {
+			return e
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case !created:
+		a.talk("%s is running already", i)
+	case f.noWait:
+		a.talk("%s is being started: clauster-ctl status %s", i, i)
+	default:
+		a.talk("%s is running: clauster-ctl open %s", i, i)
+	}
+	return nil
+}
+
+// completeStart completes projects and known instances.
+func (a *App) completeStart(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	names, directive := a.completeInstances(c, args, typed)
+	return append(names, a.projectNames()...), directive
+}
