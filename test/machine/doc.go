@@ -4,9 +4,9 @@
 // There are two back ends behind one type. [Start] boots a container in
 // systemd-nspawn in well under a second; everything is real there except the
 // memory, pids and io controllers, which a host with a hybrid cgroup tree
-// cannot hand on. [StartVM] boots the same root in QEMU (TCG, or KVM where the
-// host has it) in 5 to 30 seconds, for what needs the memory controller, a
-// reboot of a kernel or a power cut.
+// cannot hand on. [StartVM] boots the same root in QEMU (TCG, no KVM needed) in
+// 10 to 30 seconds, for what needs the memory controller, a reboot of a kernel
+// or a power cut.
 //
 // A test that wants a machine of its own:
 //
