@@ -14,18 +14,33 @@ import (
 	"clauster/pkg/claude"
 )
 
-// onSignal checks who sent a SIGTERM before it obeys; one check at a time.
+// checkGap keeps an agent that sends signals without end from keeping the bus
+// busy.
+const checkGap = 250 * time.Millisecond
+
+// onSignal checks who sent a SIGTERM before it obeys, one check at a time. A
+// signal that comes during a check is checked after it: it may be systemd's,
+// and the running check may have asked just before.
 func (l *loop) onSignal(s os.Signal) {
-	if s == unix.SIGHUP || l.checking || l.st.Run.Asked {
+	if s == unix.SIGHUP || l.st.Run.Asked {
+		return
+	}
+	if l.checking {
+		l.again = true
 		return
 	}
 	l.checking = true
 	go func() {
-		meant := l.meant()
+		if l.meant() {
+			l.calls <- l.stop
+			return
+		}
+		time.Sleep(checkGap)
 		l.calls <- func() {
 			l.checking = false
-			if meant {
-				l.stop()
+			if l.again {
+				l.again = false
+				l.onSignal(unix.SIGTERM)
 			}
 		}
 	}()

@@ -46,6 +46,7 @@ type loop struct {
 	lookAt   time.Time // at the session file
 	dogAt    time.Time // of the next WATCHDOG=1
 	checking bool      // a SIGTERM is being checked
+	again    bool      // another one came meanwhile
 	snapshot atomic.Pointer[control.State]
 }
 

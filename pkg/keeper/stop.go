@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,15 +40,20 @@ func ladder(mode bridge.Mode) []rung {
 	return append(steps, rung{left, unix.SIGTERM}, rung{termWait, unix.SIGKILL})
 }
 
+// meantWait bounds the question below; a storm of 300 stops queues at the bus.
+const meantWait = 10 * time.Second
+
 // meant reports whether systemd stands behind a SIGTERM: an agent shares the
 // dropped keeper's uid and may send one, which must not stop the bridge. No
-// bus to ask means the host is going down.
+// bus to ask means the host is going down. A bus that refuses for its limit of
+// connections proves nothing, because an agent can use that up too; a stop that
+// was meant then ends with TimeoutStopSec and the scope's own stop (PartOf=).
 func (k *keeper) meant() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), meantWait)
 	defer cancel()
 	bus, err := systemd.Connect(ctx, k.manager)
 	if err != nil {
-		return true
+		return !errors.Is(err, systemd.ErrBusy)
 	}
 	defer bus.Close()
 	state, err := bus.ActiveState(ctx, k.inst.Unit())

@@ -47,6 +47,10 @@ var ErrUnreachable = errors.New("systemd cannot be reached")
 // or the bus policy forbids it to this user".
 var ErrDenied = errors.New("not allowed")
 
+// ErrBusy is wrapped by a Connect that met the bus's limit of connections to
+// the end. Anyone with the same uid can cause that.
+var ErrBusy = errors.New("too many connections")
+
 // Connect opens a connection. ctx bounds the dialling, retries included: at
 // 256 connections of this uid the bus refuses for a moment, which a storm of
 // 300 starting keepers runs into.
@@ -65,7 +69,7 @@ func Connect(ctx context.Context, m Manager) (*Bus, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("cannot connect to the %s bus: %w: %w", m, ErrUnreachable, err)
+			return nil, fmt.Errorf("cannot connect to the %s bus: %w: %w: %w", m, ErrUnreachable, ErrBusy, err)
 		case <-time.After(wait):
 		}
 	}
