@@ -23,9 +23,25 @@ const (
 // Without journald the event stays queued and the keeper goes on.
 const flushWait = time.Second
 
-// say writes one plain line of our own.
+// say writes one plain line of our own, if log_level lets it pass.
 func (k *keeper) say(p journal.Priority, text string) {
+	if r := k.st.Run; r != nil && r.Settings.LogLevel != 0 && p > r.Settings.LogLevel {
+		return
+	}
 	k.journal.Line(p, redact.String(text), nil)
+}
+
+// logPriority is the journal priority of a log_level.
+func logPriority(level string) journal.Priority {
+	switch level {
+	case "debug":
+		return journal.Debug
+	case "warning":
+		return journal.Warning
+	case "error":
+		return journal.Err
+	}
+	return journal.Info
 }
 
 // warn writes a warning event: something an operator should know, once.

@@ -100,7 +100,10 @@ func (k *keeper) launch(ctx context.Context, order gate.Order) (*bridge.Cause, e
 	defer g.order.Close() // unwritten: the gate ends by itself
 	failpoint("gate-forked")
 	r.ReaperPID = g.pid
-	if err := k.enclose(ctx, g.pid); err != nil {
+	switch err := k.enclose(ctx, g.pid); {
+	case errors.Is(err, systemd.ErrTooOld):
+		return &bridge.Cause{Name: "systemd-too-old", Class: bridge.ClassConfig, Reason: err.Error()}, nil
+	case err != nil:
 		return nil, err
 	}
 	failpoint("scope-made")
@@ -287,6 +290,9 @@ func (k *keeper) enclose(ctx context.Context, pid int) error {
 		return err
 	}
 	defer bus.Close()
+	if err := bus.CheckVersion(ctx); err != nil {
+		return err
+	}
 	refused, err := bus.StartScope(ctx, systemd.Scope{
 		Name: k.inst.Scope(), PID: pid, Slice: bridge.Slice, Service: k.inst.Unit(),
 		Description: "Clauster bridge " + k.inst.String(), StopUSec: 10_000_000, Limits: k.limits,

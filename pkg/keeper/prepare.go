@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"clauster/pkg/bridge"
+	"clauster/pkg/cgroup"
 	"clauster/pkg/config"
 	"clauster/pkg/gate"
 	"clauster/pkg/records"
@@ -23,6 +24,10 @@ import (
 // A refusal is a Cause.
 func (k *keeper) prepare(ctx context.Context) (gate.Order, *bridge.Cause, error) {
 	none := gate.Order{}
+	if err := cgroup.System().Check(); err != nil {
+		return none, &bridge.Cause{Name: "no-cgroup2", Class: bridge.ClassConfig, Reason: err.Error(),
+			Hint: "boot with systemd.unified_cgroup_hierarchy=1, or use a host with cgroup v2"}, nil
+	}
 	cfg, cause := k.loadConfig()
 	if cause != nil {
 		return none, cause, nil
@@ -72,7 +77,7 @@ func (k *keeper) prepare(ctx context.Context) (gate.Order, *bridge.Cause, error)
 	k.st.Run = &run{ID: k.run, Record: rec, User: u, RefKey: key, DebugFile: order.DebugFile, Launched: rec.Launched,
 		Health: "", Events: map[bridge.Event]sent{},
 		Settings: settings{Grace: cfg.Claude.StartupGrace(), Policy: project.Restart,
-			LinesPerSecond: cfg.Logs.LinesPerSecond, Burst: cfg.Logs.Burst, ConfigHash: rec.Config}}
+			LogLevel: logPriority(cfg.LogLevel), LinesPerSecond: cfg.Logs.LinesPerSecond, Burst: cfg.Logs.Burst, ConfigHash: rec.Config}}
 	return order, nil, nil
 }
 

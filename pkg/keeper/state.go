@@ -5,6 +5,7 @@ import (
 
 	"clauster/pkg/bridge"
 	"clauster/pkg/claude"
+	"clauster/pkg/journal"
 )
 
 // stateVersion is the version of state as a successor (a restart or a reload,
@@ -71,6 +72,7 @@ type sent struct {
 type settings struct {
 	Grace          time.Duration        `json:"grace"`
 	Policy         bridge.RestartPolicy `json:"policy"`
+	LogLevel       journal.Priority     `json:"log_level"`
 	LinesPerSecond int                  `json:"lines_per_second"`
 	Burst          int                  `json:"burst"`
 	ConfigHash     string               `json:"config_hash"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -186,6 +187,28 @@ func explain(what string, err error) error {
 // Version gives the manager's version string, such as "252.39-1~deb12u1".
 func (b *Bus) Version(ctx context.Context) (string, error) {
 	return managerProperty[string](ctx, b, "Version")
+}
+
+// MinVersion is the oldest systemd that Clauster is meant for (Ubuntu 22.04).
+const MinVersion = 249
+
+// ErrTooOld is wrapped by CheckVersion's refusal.
+var ErrTooOld = errors.New("systemd is too old")
+
+// CheckVersion refuses a manager older than MinVersion.
+func (b *Bus) CheckVersion(ctx context.Context) error {
+	text, err := b.Version(ctx)
+	if err != nil {
+		return err
+	}
+	digits := strings.IndexFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	if digits < 0 {
+		digits = len(text)
+	}
+	if n, err := strconv.Atoi(text[:digits]); err == nil && n < MinVersion {
+		return fmt.Errorf("cannot run on systemd %s: %w: version %d or later is needed", text, ErrTooOld, MinVersion)
+	}
+	return nil
 }
 
 // SystemState gives "initializing", "starting", "running", "degraded",
