@@ -153,7 +153,7 @@ func (v *vm) args() []string {
 	if os.Getenv("CLAUSTER_VM_ACCEL") == "kvm" {
 		args = append(args, "-accel", "kvm")
 	}
-	return append(args, "-accel", "tcg,thread=multi", "-cpu", "max",
+	return append(args, "-accel", "tcg,thread=multi", "-cpu", "max,la57=off,svm=off,aes=off",
 		"-smp", strconv.Itoa(v.o.CPUs), "-m", strconv.Itoa(v.o.MemoryMiB),
 		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none",
 		"-kernel", filepath.Join(v.image, "vmlinuz"), "-initrd", filepath.Join(v.image, "initrd"),
