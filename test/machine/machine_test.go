@@ -65,7 +65,12 @@ func TestCommandLandsInUnit(t *testing.T) {
 	if got := m.MustSh("grep ^0: /proc/self/cgroup"); strings.TrimSpace(got) != want {
 		t.Errorf("cgroup = %q, want %s", got, want)
 	}
-	m.MustRun("logger", "-t", "belongs", "hello from a command")
+	// A sender that is gone when journald looks at it belongs to no unit: this
+	// one reads its input until the test ends.
+	p := m.MustStart(Command{Args: []string{"logger", "-t", "belongs"}})
+	if _, err := p.Stdin().Write([]byte("hello from a command\n")); err != nil {
+		t.Fatal(err)
+	}
 	e := m.MustWaitJournal("the line of logger", func(Entry) bool { return true }, "SYSLOG_IDENTIFIER=belongs")
 	if e.Get("_SYSTEMD_UNIT") != "machine-exec.service" || e.Get("MESSAGE") != "hello from a command" {
 		t.Errorf("entry: unit %q, message %q", e.Get("_SYSTEMD_UNIT"), e.Get("MESSAGE"))
