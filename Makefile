@@ -54,7 +54,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 	FUZZTIME=$(FUZZTIME) packaging/fuzz.sh
 
 demo: packages ## a throwaway machine with a bridge whose keeper is killed before your eyes
-	$(GO) run ./test/machine/demo
+	test/demo/run
 
 clean: ## remove build/
 	rm -rf build
