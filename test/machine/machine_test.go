@@ -125,6 +125,7 @@ func TestFiles(t *testing.T) {
 
 func TestWaitUnit(t *testing.T) {
 	m := shared.With(t)
+	t.Cleanup(func() { m.MustRun("systemctl", "reset-failed", "waits.service") })
 	m.MustRun("systemd-run", "--unit=waits", "sh", "-c", "sleep 0.3; exit 5")
 	m.MustWaitUnit("waits.service", "active/running", 5*time.Second)
 	m.MustWaitUnit("waits.service", "failed", 5*time.Second)
