@@ -29,6 +29,7 @@ type App struct {
 	Getenv         func(string) string
 	Now            func() time.Time
 	Version        string // of the release
+	Hostname       func() (string, error)
 
 	// Root is put before every absolute path that is read: "" but in tests.
 	Root string
@@ -63,7 +64,8 @@ func New(version string) *App {
 	return &App{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Environ: os.Environ(), Getenv: os.Getenv, Now: time.Now, Version: version,
-		UID: os.Geteuid(), Groups: append(groups, os.Getegid()),
+		Hostname: os.Hostname,
+		UID:      os.Geteuid(), Groups: append(groups, os.Getegid()),
 		LookupUser: osuser.Lookup, LookupGroup: lookupGroup,
 		Connect: connectSystemd, JournalReadable: journal.Readable,
 		Terminal: isTerminal(os.Stdout), TalkTerminal: isTerminal(os.Stderr),

@@ -66,19 +66,23 @@ func (t *table) write(w io.Writer, s style) error {
 	}
 	var b strings.Builder
 	line := func(cells []cell) {
-		for i, c := range cells {
+		end := last
+		for end > 0 && (cells[end].text == "" || width[end] == 0) {
+			end-- // no blanks at the end of a line
+		}
+		for i, c := range cells[:end+1] {
 			if width[i] == 0 {
 				continue
 			}
 			text := c.text
-			if i < last {
+			if i < end {
 				text += strings.Repeat(" ", width[i]-utf8.RuneCountInString(text))
 			}
 			if c.paint != nil {
 				text = c.paint(text)
 			}
 			b.WriteString(text)
-			if i < last {
+			if i < end {
 				b.WriteString("  ")
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -151,7 +152,7 @@ func (w *world) views(ctx context.Context, bus Systemd, instances []bridge.Insta
 		return nil, err
 	}
 	views := make([]View, len(instances))
-	host, _ := os.Hostname()
+	host, _ := w.app.Hostname()
 	each(len(instances), func(n int) { views[n] = w.view(instances[n], facts[instances[n]], host) })
 	w.fromJournal(ctx, views)
 	w.compareConfig(views)
@@ -278,23 +279,32 @@ func (w *world) fromJournal(ctx context.Context, views []View) {
 	}
 	for n := range views {
 		if e, ok := last[views[n].instance]; ok {
-			views[n].endedAs(e)
+			views[n].endedAs(e, w.bootID())
 		} else if r, ok := w.records[views[n].instance]; ok && !views[n].live && views[n].Since.IsZero() {
 			views[n].Since = utc{r.Launched}
 		}
 	}
 }
 
+// bootID is that of the running kernel, as journald writes it.
+func (w *world) bootID() string {
+	data, err := os.ReadFile(w.app.path("/proc/sys/kernel/random/boot_id"))
+	if err != nil {
+		return ""
+	}
+	return strings.ReplaceAll(strings.TrimSpace(string(data)), "-", "")
+}
+
 // endedAs takes status, reason and time from the last event of a dead
 // instance. Where that is no end, the machine went down before there was one.
-func (v *View) endedAs(e journal.Entry) {
+func (v *View) endedAs(e journal.Entry, boot string) {
 	v.Since = utc{e.Time}
 	v.Run = cmp.Or(clean(e.Get(bridge.FieldRun)), v.Run)
 	switch name := e.Event(); name {
 	case bridge.EventSpawn, bridge.EventReady:
-		v.Status, v.Reason = bridge.Crashed, "it was running when the machine went down, and is not enabled to come back"
-		if v.Enabled {
-			v.Reason = "it was running when the machine went down"
+		v.Status, v.Reason = bridge.Crashed, "it was running when the machine went down"
+		if e.Get("_BOOT_ID") == boot {
+			v.Reason = "its keeper ended without saying why"
 		}
 		v.Hint = "clauster-ctl start --resume " + v.Instance
 	default:
