@@ -40,6 +40,7 @@ func failures() map[string]failure {
 		"gate":                {atLogin, "Error: Remote Control isn't enabled for this account"},
 		"gate-old":            {atLogin, "Error: Remote Control is not yet enabled for your account."},
 		"eligibility-unknown": {atLogin, "Error: Couldn't verify Remote Control eligibility"},
+		"eligibility-policy":  {atLogin, "Error: Couldn't verify your organization's Remote Control policy"},
 		"feature-flag":        {atLogin, "Error: Remote Control requires feature-flag evaluation, but DISABLE_TELEMETRY is set"},
 		"provider":            {atLogin, "Error: Remote Control is only available when using Claude via api.anthropic.com. ANTHROPIC_BASE_URL is set"},
 		"policy":              {atLogin, "Error: Remote Control is disabled by your organization's policy"},

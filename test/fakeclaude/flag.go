@@ -162,6 +162,7 @@ func (f *interactive) connected() {
 
 // troubles are those of a ready interactive session.
 func (f *interactive) troubles() {
+	go f.showNotice(f.say)
 	switch {
 	case f.set.on("reconnect-after"), f.set.on("giveup-after"), f.set.on("poll-fatal-401"), f.set.on("poll-fatal-403"):
 		key := "giveup-after"
@@ -187,6 +188,14 @@ func (f *interactive) state(word, pill, session string) {
 	f.session.BridgeSessionID = session
 	f.session.write()
 	f.show(pill)
+}
+
+// say adds a notice to the conversation.
+func (f *interactive) say(text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.history = append(f.history, "● "+text)
+	f.draw()
 }
 
 // show changes the footer.

@@ -38,6 +38,7 @@ func keys() map[string]string {
 		"rate-limit":          "model-side rate limit texts; the bridge stays",
 		"529":                 "model-side overload texts; the bridge stays; value silent: the session dies",
 		"overloaded-503":      "session creation refused with 503; the bridge stays",
+		"notice":              "one of the later texts, shown one second after ready",
 		"poisoned-reattach":   "end_session reason archived (or the value), then idle",
 		"stale-pointer-404":   "registerWorker 404 some seconds after start, stays",
 		"enoent-sessions":     "Ready, each session fails with spawn ENOENT",

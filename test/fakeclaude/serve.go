@@ -104,6 +104,7 @@ func (s *server) noise() {
 // serverTroubles are the selectable troubles of a ready server.
 func (s *server) serverTroubles() {
 	go s.redraws()
+	go s.showNotice(func(text string) { s.screen.event("%s", text) })
 	switch {
 	case s.set.on("giveup-after"):
 		s.giveUp()

@@ -57,6 +57,12 @@ func checkSettings(merged map[string]string) (*settings, error) {
 			return nil, fmt.Errorf("unknown key %q; README.md lists the keys", k)
 		}
 	}
+	if _, known := failures()[merged["crash-at-start"]]; merged["crash-at-start"] != "" && !known {
+		return nil, fmt.Errorf("unknown reason crash-at-start=%s; one of %s", merged["crash-at-start"], failureNames())
+	}
+	if _, known := notices()[merged["notice"]]; merged["notice"] != "" && !known {
+		return nil, fmt.Errorf("unknown notice=%s; one of %s", merged["notice"], noticeNames())
+	}
 	s := &settings{values: merged, scale: 1}
 	if raw := merged["scale"]; raw != "" {
 		f, err := strconv.ParseFloat(raw, 64)
