@@ -13,6 +13,9 @@ type APIError struct {
 // transcript that reports an error of the model API. Only the beginning of the
 // line counts, so that a conversation about errors is none.
 func ParseAPIError(line string) (APIError, bool) {
+	if isEvent(line) {
+		line = line[len("[HH:MM:SS] "):]
+	}
 	line = trimFrame(line)
 	if line == "" {
 		return APIError{}, false

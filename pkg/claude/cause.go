@@ -21,7 +21,7 @@ type failure struct {
 // false where nothing known was said. The hint still has its placeholders:
 // see Fill.
 //
-// It is for the end of a life and for held starts, not for every line.
+// It believes every text it is given: see LastWords for a bridge that served.
 func Classify(text string) (cause bridge.Cause, ok bool) {
 	text = strings.Join(strings.Fields(text), " ")
 	for _, f := range failures() {
@@ -33,6 +33,40 @@ func Classify(text string) (cause bridge.Cause, ok bool) {
 	}
 	return bridge.Cause{}, false
 }
+
+// LastWords finds why a bridge ended in the end of its terminal's output,
+// escapes stripped. Before it was ready nobody but claude wrote there, and
+// everything counts. Later only lines that begin as claude's own failures do:
+// on a standard bridge those after the last pane, where no title of a session
+// stands, and on a pty bridge the last few, because what an agent said before
+// has nothing to do with the end.
+func LastWords(text string, mode bridge.Mode, ready bool) (cause bridge.Cause, ok bool) {
+	if !ready {
+		return Classify(text)
+	}
+	lines := strings.Split(text, "\n")
+	first := max(0, len(lines)-lastLines)
+	if mode == bridge.Standard {
+		for i, line := range lines {
+			if _, pane := paneWord(clean(line)); pane && !strings.HasPrefix(line, " ") {
+				first = i + 1
+			}
+		}
+	}
+	for _, line := range lines[first:] {
+		if mode == bridge.Standard && strings.HasPrefix(line, " ") {
+			continue
+		}
+		if line = trimFrame(clean(line)); failureGate(line) {
+			if c, ok := Classify(clip(line, 1000)); ok && !strings.HasPrefix(c.Name, "prompt") {
+				return c, true
+			}
+		}
+	}
+	return bridge.Cause{}, false
+}
+
+const lastLines = 12
 
 // CauseNamed gives the cause of a name, for causes the keeper finds by itself.
 // An unknown name gives a cause of unknown class that carries the name, so
@@ -153,6 +187,8 @@ func failures() []failure {
 			bridge.Cause{Name: "flag-init-failed", Class: temporary, Reason: "claude runs but could not connect Remote Control and does not try again by itself", Hint: "nothing to do: it is started again; now: clauster-ctl restart INSTANCE"}},
 		{[]string{"Request failed with status code 503", "Session creation failed with status 5"},
 			bridge.Cause{Name: "overloaded", Class: temporary, Reason: "the service is overloaded", Hint: hintStatus}},
+		{[]string{"spawn error: ENOENT"},
+			bridge.Cause{Name: "spawn-enoent", Reason: "its program was replaced or removed by an update, so that no new session starts", Hint: "clauster-ctl restart INSTANCE"}},
 		{[]string{"Session creation failed with status"},
 			bridge.Cause{Name: "session-refused", Reason: "the bridge registered but the service refused to make its first session", Hint: "start a session from claude.ai/code"}},
 		{[]string{"worker registration failed", "registerWorker failed"},

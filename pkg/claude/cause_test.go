@@ -75,6 +75,31 @@ func TestClassify(t *testing.T) {
 	}
 }
 
+func TestLastWords(t *testing.T) {
+	const pane = "·✔︎· Connected · hello · HEAD\n    Capacity: 1/32\n    Error: Poll: Access denied (403)\n"
+	tests := []struct {
+		name, text string
+		mode       bridge.Mode
+		ready      bool
+		want       string
+	}{
+		{"before ready everything counts", "noise\nEnable Remote Control? (y/n) ", bridge.Standard, false, "prompt-consent"},
+		{"after the last pane", pane + "Error: Poll: Authentication failed (401): x\n", bridge.Standard, true, "poll-refused-401"},
+		{"before the last pane", "Server unreachable\n" + pane, bridge.Standard, true, ""},
+		{"a title", pane, bridge.Standard, true, ""},
+		{"events are no last words", pane + "[14:38:31] Error: Poll: Authentication failed (401): x\n", bridge.Standard, true, ""},
+		{"without any pane", "Persistent errors for 10 minutes, giving up", bridge.Standard, true, "network"},
+		{"an answered prompt", "Enter to confirm\n", bridge.PTY, true, ""},
+		{"long ago", "Signed out of Claude\n" + strings.Repeat("x\n", 20), bridge.PTY, true, ""},
+		{"just now", "x\n⎿ Signed out of Claude — run /login\n", bridge.PTY, true, "signed-out"},
+	}
+	for _, tt := range tests {
+		if c, _ := LastWords(tt.text, tt.mode, tt.ready); c.Name != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, c.Name, tt.want)
+		}
+	}
+}
+
 // Reasons and hints are an operator's first words about a fault.
 func TestCausesAreWritten(t *testing.T) {
 	seen := map[string]bool{}

@@ -17,7 +17,8 @@ type Log struct {
 	Stale     bool   `json:"stale,omitempty"`      // the recorded session is unknown to the service
 	Ignored   bool   `json:"ignored,omitempty"`    // pty: Remote Control was switched off at start
 	Failed    int    `json:"failed,omitempty"`     // session processes that ended with an error, 143 aside
-	Fault     Marker `json:"fault,omitzero"`       // the last failure
+	Fault     Marker `json:"fault,omitzero"`       // the last failure that no bridge serves after
+	Trouble   Marker `json:"trouble,omitzero"`     // the last one that a bridge may outlive
 }
 
 // Line takes one complete line, without its newline, and returns the marker it
@@ -67,10 +68,12 @@ func (l *Log) Add(m Marker) {
 	case PoisonedReattach:
 		l.Poisoned = true
 	case PointerStale:
-		l.Stale, l.Fault = true, m
+		l.Stale, l.Trouble = true, m
+	case SessionTrouble:
+		l.Trouble = m
 	case FlagIgnored:
 		l.Ignored, l.Fault = true, m
-	case Fatal, TrustError, SessionTrouble, SessionBusy:
+	case Fatal, TrustError, SessionBusy:
 		l.Fault = m
 	}
 }
@@ -91,7 +94,9 @@ func (l *Log) Ready(mode bridge.Mode) bool {
 	return l.Polling && l.EnvID != ""
 }
 
-// Cause is the last failure in the log, zero where there is none.
+// Cause is the last failure in the log that explains an end, zero where there
+// is none. A Trouble does not: claude gets over most of them, and a bridge
+// that ends an hour later ends of something else.
 func (l *Log) Cause() bridge.Cause { return l.Fault.Cause() }
 
 // Link is where the bridge is reached: the environment of a standard bridge,

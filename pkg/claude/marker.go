@@ -82,10 +82,10 @@ func ParseLine(line []byte) (Marker, bool) {
 	case '"':
 		// A text of several lines is JSON-quoted. Only failures come so.
 		ok = l.Level >= LevelWarn && m.readFailure(l.Text[1:])
-	case 'B', 'C', 'E', 'r', 'R', 'S', 'W', 'P':
+	case 'B', 'C', 'E', 'P', 'r', 'S', 'W':
 		ok = m.readFailure(l.Text)
 	default:
-		return Marker{}, false
+		ok = l.Level >= LevelWarn && m.readFailure(l.Text)
 	}
 	if !ok {
 		return Marker{}, false
@@ -222,15 +222,13 @@ func (m *Marker) readRemote(rest []byte) bool {
 func (m *Marker) readFailure(text []byte) bool {
 	head := text[:min(len(text), maxMarkerText)]
 	switch {
+	case bytes.HasSuffix(bytes.TrimRight(text, ". \r"), []byte("--rc flag ignored")):
+		return m.text(FlagIgnored, head)
 	case hasPrefix(head, "BridgeFatalError"):
 		return m.text(Fatal, head)
 	case hasPrefix(head, "registerWorker failed"), hasPrefix(head, "Error: CCR v2 worker registration failed"),
 		hasPrefix(head, "CCR v2 worker registration failed"):
 		return m.text(PointerStale, head)
-	case hasPrefix(head, "Remote Control"), hasPrefix(head, "Couldn't verify"):
-		if bytes.Contains(head, []byte("--rc flag ignored")) {
-			return m.text(FlagIgnored, head)
-		}
 	case hasPrefix(head, "Workspace not trusted"), hasPrefix(head, "Error: Workspace not trusted"):
 		return m.text(TrustError, head)
 	case hasPrefix(head, "Session creation"):

@@ -13,7 +13,7 @@ func prompts() []struct {
 		name  string
 		texts []string
 	}{
-		{"prompt-trust", []string{"Is this a project you created or one you trust", "Do you trust the files in this folder", "Yes, I trust this folder"}},
+		{"prompt-trust", []string{"Is this a project you created or one you trust", "Do you trust the files in this folder", "Trust this folder?", "Yes, I trust this folder"}},
 		{"prompt-consent", []string{"Enable Remote Control? (y/n)", "Take this session with you"}},
 		{"prompt-spawn", []string{"Spawn mode for this project", "Choose [1/2]"}},
 		{"prompt-mcp", []string{"New MCP server found in", "New MCP servers found in", "new MCP servers found in", "Use this and all future MCP servers in this project"}},

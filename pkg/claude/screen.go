@@ -15,11 +15,11 @@ const (
 	FactPane     FactKind = iota + 1 // Text: the pane's word
 	FactCapacity                     // Sessions and Capacity
 	FactLink                         // Text: the link. Bearer-like
-	FactRC                           // Text: RCActive or RCFailed
+	FactRC                           // Text: the pill's word
 	FactPrompt                       // Text: the name of the prompt's cause, "" when it is gone
 	FactEvent                        // Text: "[HH:MM:SS] text", to be logged
 	FactAPIError                     // Text: claude's words; API: what kind
-	FactFailure                      // Text: claude's words; Cause: what they mean
+	FactFailure                      // Text: claude's words; Cause: what they mean, zero when it is over
 )
 
 // The panes of a standard bridge.
@@ -32,8 +32,9 @@ const (
 
 // The pills of a pty bridge.
 const (
-	RCActive = "active"
-	RCFailed = "failed"
+	RCActive       = "active"
+	RCFailed       = "failed"
+	RCReconnecting = "reconnecting"
 )
 
 // Fact is one change a Screen saw. Its text is stripped of escapes, at most

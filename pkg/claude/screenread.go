@@ -45,35 +45,43 @@ func (s *Screen) age() {
 	}
 }
 
-// readPane reads "·✔︎· Ready · name · branch"; the mark between the dots turns
-// while claude works.
+// readPane reads the first line of a pane.
 func (s *Screen) readPane(text string) bool {
-	rest, ok := strings.CutPrefix(text, "·")
+	word, ok := paneWord(text)
 	if !ok {
-		return false
-	}
-	at := strings.Index(rest[:min(len(rest), 16)], "· ")
-	if at < 0 {
-		return false
-	}
-	word, _, _ := strings.Cut(rest[at+len("· "):], " ")
-	switch word {
-	case PaneConnecting, PaneReady, PaneConnected, PaneReconnecting:
-	default:
 		return false
 	}
 	s.inPane = true
 	s.wrap = ""
 	s.recent.add(text, true)
 	s.setPrompt("")
-	if word == PaneReady || word == PaneConnected {
-		s.state.Failure = bridge.Cause{}
+	if (word == PaneReady || word == PaneConnected) && s.state.Failure.Name != "spawn-enoent" {
+		s.setFailure("", bridge.Cause{})
 	}
 	if s.state.Pane != word {
 		s.state.Pane = word
 		s.tell(Fact{Kind: FactPane, Text: word})
 	}
 	return true
+}
+
+// paneWord reads "·✔︎· Ready · name · branch"; the mark between the dots turns
+// while claude works.
+func paneWord(text string) (word string, ok bool) {
+	rest, ok := strings.CutPrefix(text, "·")
+	if !ok {
+		return "", false
+	}
+	at := strings.Index(rest[:min(len(rest), 16)], "· ")
+	if at < 0 {
+		return "", false
+	}
+	word, _, _ = strings.Cut(rest[at+len("· "):], " ")
+	switch word {
+	case PaneConnecting, PaneReady, PaneConnected, PaneReconnecting:
+		return word, true
+	}
+	return "", false
 }
 
 // readCapacity reads "Capacity: 2/32 · …", which follows the pane's first line.
@@ -113,9 +121,17 @@ func isEvent(text string) bool {
 }
 
 func (s *Screen) readEvent(text string) {
-	if s.events.add(text) {
-		s.tell(Fact{Kind: FactEvent, Text: text})
-		s.readAPIError(text[len("[HH:MM:SS] "):])
+	if !s.events.add(text) {
+		return
+	}
+	s.tell(Fact{Kind: FactEvent, Text: text})
+	s.readAPIError(text)
+	text = text[len("[HH:MM:SS] "):]
+	switch {
+	case strings.HasPrefix(text, "Session failed: spawn error: ENOENT"):
+		s.setFailure(text, CauseNamed("spawn-enoent"))
+	case strings.HasPrefix(text, "Session completed") && s.state.Failure.Name == "spawn-enoent":
+		s.setFailure("", bridge.Cause{})
 	}
 }
 
@@ -139,11 +155,18 @@ func (s *Screen) readFailure(text string) {
 		return
 	}
 	c, ok := Classify(clip(text, 1000))
-	if !ok || strings.HasPrefix(c.Name, "prompt") || c.Name == s.state.Failure.Name {
-		return
+	if ok && !strings.HasPrefix(c.Name, "prompt") && s.state.Failure.Name == "" {
+		s.setFailure(text, c)
 	}
-	s.state.Failure = c
-	s.tell(Fact{Kind: FactFailure, Text: text, Cause: c})
+}
+
+// setFailure keeps the first failure: what follows it are its consequences and
+// explanations.
+func (s *Screen) setFailure(text string, c bridge.Cause) {
+	if s.state.Failure.Name != c.Name {
+		s.state.Failure = c
+		s.tell(Fact{Kind: FactFailure, Text: text, Cause: c})
+	}
 }
 
 func failureGate(text string) bool {
@@ -189,13 +212,18 @@ func (s *Screen) readPill(text string) {
 		return
 	}
 	rc := ""
-	switch {
-	case strings.Contains(text, "/rc failed"):
-		rc = RCFailed
-	case strings.Contains(text, "/rc active"), strings.Contains(text, "/remote-control is active"):
+	if _, rest, ok := strings.Cut(text, "/rc "); ok {
+		rc, _, _ = strings.Cut(rest, " ")
+	} else if strings.Contains(text, "/remote-control is active") {
 		rc = RCActive
+	} else if strings.HasSuffix(text, "Not logged in · run /login") && s.state.RC == "" {
+		s.setFailure(text, CauseNamed("flag-not-logged-in"))
 	}
-	if rc == "" || rc == s.state.RC {
+	switch rc {
+	case s.state.RC:
+		return
+	case RCActive, RCFailed, RCReconnecting:
+	default:
 		return
 	}
 	s.state.RC = rc
