@@ -62,8 +62,8 @@ func Judge(f UnitFacts) State {
 		return judgeActive(f, word, sentence)
 	case "activating":
 		switch {
-		case f.ScopeAlive && f.Restarts > 0 && word != string(Starting):
-			return State{Running, Reattaching, "the keeper is being started again over the living bridge"}
+		case f.ScopeAlive && (f.Restarts > 0 || f.Sub == "auto-restart") && word != string(Starting):
+			return reattaching()
 		case word == string(Crashed) || word == string(Failed):
 			return State{Status(word), "", sentence}
 		}
@@ -71,6 +71,11 @@ func Judge(f UnitFacts) State {
 	case "deactivating":
 		if word == string(Crashed) || word == string(Failed) || word == string(Stopped) {
 			return State{Status(word), "", sentence}
+		}
+		// ExecStopPost of a keeper that died by itself: a stop that was asked
+		// for has no bad result before its end.
+		if f.ScopeAlive && word != string(Starting) && f.Result != "" && f.Result != "success" {
+			return reattaching()
 		}
 		return State{Stopped, "", "it is stopping"}
 	case "failed":
@@ -83,6 +88,10 @@ func Judge(f UnitFacts) State {
 		return State{Stopped, "", sentence}
 	}
 	return State{Status: Stopped}
+}
+
+func reattaching() State {
+	return State{Running, Reattaching, "the keeper is being started again over the living bridge"}
 }
 
 func judgeActive(f UnitFacts, word, sentence string) State {

@@ -92,6 +92,7 @@ func (l *loop) begin() error {
 	if l.server, err = newServer(l); err != nil {
 		return err
 	}
+	l.publish() // before the first client asks
 	go l.server.accept()
 	return nil
 }

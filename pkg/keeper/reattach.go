@@ -30,8 +30,11 @@ func (k *keeper) reattach() int {
 		k.event(bridge.EventReattached, fmt.Sprintf("a new keeper took over the living bridge (pid %d) for the %d. time", r.ClaudePID, r.Reattaches),
 			fields{bridge.FieldPID: fmt.Sprint(r.ClaudePID), bridge.FieldHealth: string(r.Health)})
 	}
-	if !r.Ready.IsZero() {
+	switch { // systemd has forgotten what the predecessor told
+	case !r.Ready.IsZero():
 		k.tell(string(r.Health), r.Why, "READY=1")
+	case r.Why != "":
+		k.tell(string(r.Health), r.Why, extend(r.Settings.Grace+intWait+termWait+launchWait))
 	}
 	failpoint("reattached")
 	return k.serve()
