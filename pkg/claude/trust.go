@@ -108,6 +108,17 @@ func Grant(ctx context.Context, d Dirs, project string) (changed bool, err error
 	if err != nil {
 		return false, cannot("resolve project", project, err)
 	}
+	return change(ctx, d, path)
+}
+
+// Consent sets the consent flags alone, as Grant does, so that claude does not
+// ask a terminal that nobody sits at whether Remote Control may be used.
+func Consent(ctx context.Context, d Dirs) (changed bool, err error) {
+	return change(ctx, d, "")
+}
+
+// change grants under claude's lock.
+func change(ctx context.Context, d Dirs, path string) (changed bool, err error) {
 	if d.ConfigDir != "" {
 		if err := os.MkdirAll(d.ConfigDir, 0o700); err != nil {
 			return false, cannot("make", d.ConfigDir, err)
@@ -119,22 +130,6 @@ func Grant(ctx context.Context, d Dirs, project string) (changed bool, err error
 	}
 	defer unlock()
 	return grant(d.Config(), path)
-}
-
-// Consent sets the consent flags alone, as Grant does, so that claude does not
-// ask a terminal that nobody sits at whether Remote Control may be used.
-func Consent(ctx context.Context, d Dirs) (changed bool, err error) {
-	if d.ConfigDir != "" {
-		if err := os.MkdirAll(d.ConfigDir, 0o700); err != nil {
-			return false, cannot("make", d.ConfigDir, err)
-		}
-	}
-	unlock, err := lockConfig(ctx, d.Config())
-	if err != nil {
-		return false, err
-	}
-	defer unlock()
-	return grant(d.Config(), "")
 }
 
 func grant(file, path string) (changed bool, err error) {

@@ -132,6 +132,20 @@ func TestGrantInANewHome(t *testing.T) {
 	}
 }
 
+func TestConsentAlone(t *testing.T) {
+	config := `{"a": 1}`
+	d, project := home(t, &config)
+	if changed, err := Consent(context.Background(), d); err != nil || !changed {
+		t.Fatal(changed, err)
+	}
+	if tr, err := ReadTrust(d, project); err != nil || tr.Trusted || !tr.Consent {
+		t.Errorf("trust %+v %v", tr, err)
+	}
+	if changed, err := Consent(context.Background(), d); err != nil || changed {
+		t.Errorf("a second consent changed the file: %v", err)
+	}
+}
+
 // A file that cannot be understood, or is not what it seems, stays as it is.
 func TestGrantRefuses(t *testing.T) {
 	for name, config := range map[string]string{
