@@ -73,7 +73,7 @@ func Boot(ctx context.Context, o Options) (*Machine, error) {
 		if err != nil {
 			return nil, err
 		}
-		return bootContainer(ctx, d, o.Name, root)
+		return bootContainer(ctx, d, o, root)
 	})
 }
 

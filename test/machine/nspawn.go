@@ -54,7 +54,7 @@ unset CGROUPS
 while :; do
 	code=0
 	systemd-nspawn --quiet --directory="$RUN/layer/root" --boot --console=pipe --machine="$NAME" \
-		--register=no --keep-unit --private-network --link-journal=no --resolv-conf=off --timezone=off || code=$?
+		--register=no --keep-unit $NETWORK --link-journal=no --resolv-conf=off --timezone=off || code=$?
 	[ "$code" -eq 133 ] || exit "$code"
 done
 `
@@ -74,7 +74,8 @@ type container struct {
 
 // bootContainer starts nspawn over a throwaway layer on root and returns when
 // the machine's PID 1 exists.
-func bootContainer(ctx context.Context, d dirs, name, root string) (*container, error) {
+func bootContainer(ctx context.Context, d dirs, o Options, root string) (*container, error) {
+	name := o.Name
 	host, err := hostCgroups()
 	if err != nil {
 		return nil, err
@@ -89,7 +90,14 @@ func bootContainer(ctx context.Context, d dirs, name, root string) (*container, 
 	if err := writeSkeleton(filepath.Join(d.run(name), "skeleton"), name); err != nil {
 		return nil, err
 	}
-	if err := c.launch(root); err != nil {
+	if o.Network {
+		// A host without name servers has none to hand on.
+		conf, _ := os.ReadFile("/etc/resolv.conf")
+		if err := os.WriteFile(filepath.Join(d.run(name), "skeleton/etc/resolv.conf"), conf, 0o644); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.launch(root, o.Network); err != nil {
 		return nil, errors.Join(err, c.stop())
 	}
 	if err := c.awaitLeader(ctx, 0); err != nil {
@@ -137,7 +145,7 @@ func writeSkeleton(dir, name string) error {
 }
 
 // launch starts the namespaces' init. It dies by SIGKILL with this process.
-func (c *container) launch(root string) error {
+func (c *container) launch(root string, network bool) error {
 	run := c.dirs.run(c.name)
 	if err := os.MkdirAll(filepath.Join(run, "layer"), 0o755); err != nil {
 		return err
@@ -150,7 +158,10 @@ func (c *container) launch(root string) error {
 	cmd := exec.Command("/bin/sh", "-c", launchScript)
 	cmd.Stdout, cmd.Stderr = console, console
 	cmd.Env = []string{"PATH=" + systemPath, "RUN=" + run, "LOWER=" + root, "NAME=" + c.name,
-		"CGROUPS=" + strings.Join(c.cgroups.all(), " ")}
+		"CGROUPS=" + strings.Join(c.cgroups.all(), " "), "NETWORK=--private-network"}
+	if network {
+		cmd.Env[len(cmd.Env)-1] = "NETWORK="
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
 		Pdeathsig:  syscall.SIGKILL,

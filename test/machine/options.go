@@ -21,6 +21,9 @@ type Options struct {
 	MemoryMiB int
 	// CPUs is a VM's number of processors, 2 when zero. Containers ignore it.
 	CPUs int
+	// Network lets a container use the host's network; otherwise it has only a
+	// loopback interface. VMs never have one.
+	Network bool
 	// Verbose sends the progress of building the root to stderr.
 	Verbose bool
 }

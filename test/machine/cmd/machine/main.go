@@ -197,13 +197,14 @@ func hold(args []string) error {
 func bootNamed(ctx context.Context, args []string) (*machine.Machine, error) {
 	flags := flag.NewFlagSet("boot", flag.ContinueOnError)
 	users := flags.Bool("users", true, "make the users op (lingering) and admin (sudo)")
+	network := flags.Bool("network", false, "let the machine use this host's network")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
 	if flags.NArg() != 1 {
 		return nil, errUsage
 	}
-	o := machine.Options{Name: flags.Arg(0), Verbose: true}
+	o := machine.Options{Name: flags.Arg(0), Network: *network, Verbose: true}
 	if *users {
 		o.Users = []machine.User{machine.Op(), machine.Admin()}
 	}
