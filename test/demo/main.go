@@ -1,4 +1,4 @@
-// Command demo is make demo: it boots a throwaway systemd machine, installs
+// Command demo is for make demo: it boots a throwaway systemd machine, installs
 // the package there with apt, starts a bridge on a sample project, kills its
 // keeper and shows that the bridge went on. The machine stays up; DEMO_ONCE=1
 // ends it. CLAUDE=/path runs a real claude instead of the stand-in.
