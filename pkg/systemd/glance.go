@@ -74,49 +74,62 @@ func microseconds(v any) time.Time {
 	return time.UnixMicro(int64(us)).UTC()
 }
 
-// readMany reads the same properties of many units, pipelined.
+// maxInFlight bounds the calls of one bulk read that wait for a reply:
+// dbus-daemon refuses more than 128 per connection on the system bus
+// (max_replies_per_connection), and others may use the connection meanwhile.
+const maxInFlight = 96
+
+// readMany reads the same properties of many units, with many calls under way
+// at once: each costs no round trip of its own.
 func (b *Bus) readMany(ctx context.Context, units []string, props [][2]string) (map[string][]any, error) {
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
 	out := make(map[string][]any, len(units))
-	const batch = 128
-	for chunk := range slices.Chunk(units, batch) {
-		calls := make([][]*dbus.Call, len(chunk))
-		for i, u := range chunk {
-			object := b.conn.Object(busName, unitPath(u))
+	window := max(1, maxInFlight/len(props)) // units under way
+	calls := make([][]*dbus.Call, len(units))
+	for i := range len(units) + window {
+		if i < len(units) {
+			object := b.conn.Object(busName, unitPath(units[i]))
 			for _, p := range props {
 				calls[i] = append(calls[i], object.GoWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0,
 					make(chan *dbus.Call, 1), p[0], p[1]))
 			}
 		}
-		for i, u := range chunk {
-			values, err := collect(calls[i])
-			switch {
-			case err == nil:
-				out[u] = values
-			case IsNoSuchUnit(err):
-			default:
-				return nil, explain("cannot read the properties of "+u, err)
-			}
+		done := i - window
+		if done < 0 || done >= len(units) {
+			continue
+		}
+		values, err := collect(calls[done])
+		switch {
+		case err == nil:
+			out[units[done]] = values
+		case IsNoSuchUnit(err):
+		default:
+			return nil, explain("cannot read the properties of "+units[done], err)
 		}
 	}
 	return out, nil
 }
 
+// collect waits for the calls of one unit, all of them even when one failed,
+// so that the window stays true.
 func collect(calls []*dbus.Call) ([]any, error) {
 	values := make([]any, len(calls))
+	var failure error
 	for i, c := range calls {
 		<-c.Done
-		if c.Err != nil {
-			return nil, c.Err
-		}
 		var v dbus.Variant
-		if err := c.Store(&v); err != nil {
-			return nil, err
+		err := c.Err
+		if err == nil {
+			err = c.Store(&v)
+		}
+		if err != nil {
+			failure = err
+			continue
 		}
 		values[i] = v.Value()
 	}
-	return values, nil
+	return values, failure
 }
 
 // EnabledLinks gives the units of a template that are enabled, read from the
