@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"clauster/pkg/bridge"
+	"clauster/pkg/journal"
 	"clauster/pkg/systemd"
 )
 
@@ -19,6 +21,7 @@ func (a *App) change(ctx context.Context, bus Systemd, i bridge.Instance, v syst
 	if !wait {
 		return a.denied(bus.Enqueue(ctx, v, unit), string(v), i.String())
 	}
+	began := time.Now()
 	done := a.progress(ctx, bus, i, v)
 	result, err := bus.Do(ctx, v, unit)
 	done()
@@ -30,29 +33,41 @@ func (a *App) change(ctx context.Context, bus Systemd, i bridge.Instance, v syst
 	case result == "canceled":
 		return failed("clauster-ctl status "+i.String(), "cannot %s %s: another request came in between", v, i)
 	case result != "done":
-		return a.explain(ctx, bus, i, v, result)
+		return a.explain(ctx, bus, i, v, result, began)
 	}
 	return nil
 }
 
-// explain says why a job failed, by the state it left.
-func (a *App) explain(ctx context.Context, bus Systemd, i bridge.Instance, v systemd.Verb, result string) error {
-	hint := "clauster-ctl logs " + i.String()
+// explain says why a job failed: by the event that its keeper wrote since, else
+// by the state it left.
+func (a *App) explain(ctx context.Context, bus Systemd, i bridge.Instance, v systemd.Verb, result string, began time.Time) error {
+	reason, hint := fmt.Sprintf("the job ended with %q", result), "clauster-ctl logs "+i.String()
 	w, err := a.look(ctx, bus)
 	if err != nil {
-		return failed(hint, "cannot %s %s: the job ended with %q", v, i, result)
+		return failed(hint, "cannot %s %s: %s", v, i, reason)
 	}
-	views, err := w.views(ctx, bus, []bridge.Instance{i})
-	if err != nil || views[0].Reason == "" {
-		return failed(hint, "cannot %s %s: the job ended with %q", v, i, result)
+	if views, err := w.views(ctx, bus, []bridge.Instance{i}); err == nil && views[0].Reason != "" {
+		reason = views[0].Reason
 	}
-	if views[0].Hint != "" {
-		hint = views[0].Hint
+	if e, ok := a.endSince(ctx, i, began); ok && e.Get(bridge.FieldReason) != "" {
+		reason, hint = clean(e.Get(bridge.FieldReason)), cmp.Or(clean(e.Get(bridge.FieldHint)), hint)
 	}
 	if w.serviceUp(i) {
 		hint = "it is tried again by itself: clauster-ctl status " + i.String()
 	}
-	return failed(hint, "cannot %s %s: %s", v, i, views[0].Reason)
+	return failed(hint, "cannot %s %s: %s", v, i, reason)
+}
+
+// endSince gives the end event that an instance's keeper wrote since a time.
+func (a *App) endSince(ctx context.Context, i bridge.Instance, since time.Time) (journal.Entry, bool) {
+	if !a.userMode && !a.JournalReadable() {
+		return journal.Entry{}, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, journalPatience)
+	defer cancel()
+	last, err := journal.LastEvents(ctx, a.origin(), []bridge.Instance{i})
+	e := last[i]
+	return e, err == nil && e.Event().Ends() && !e.Time.Before(since)
 }
 
 // progress shows on a terminal that and what is waited for; the function it

@@ -99,7 +99,7 @@ func (a *App) keepersOf(ctx context.Context, bus Systemd, w *world) ([]keeperVie
 		}
 		if w.scopeAlive(i) {
 			v.Scope = i.Scope()
-			v.PID = a.readScope(w.scopePath(i)).pid
+			v.PID = a.readScope(w.scopePath(i), true).pid
 		}
 		switch {
 		case !w.serviceUp(i):

@@ -25,15 +25,21 @@ func (a *App) cgroups() cgroup.Host {
 }
 
 // readScope reads the facts of the scope at a path below the hierarchy's root;
-// what cannot be read is left unknown.
-func (a *App) readScope(path string) scopeFacts {
+// what cannot be read is left unknown. Where there is no memory controller,
+// memory is what its processes hold: their proportional shares, or with brief,
+// for lists, their resident sets, which count shared pages more than once.
+func (a *App) readScope(path string, brief bool) scopeFacts {
 	var f scopeFacts
 	g, err := a.cgroups().Open(path)
 	if err != nil {
 		return f
 	}
 	defer g.Close()
-	if u, err := g.Usage(); err == nil {
+	usage := g.Usage
+	if brief {
+		usage = g.Brief
+	}
+	if u, err := usage(); err == nil {
 		if u.Memory.Known {
 			f.memory = &u.Memory.N
 		}
@@ -46,7 +52,15 @@ func (a *App) readScope(path string) scopeFacts {
 		f.frozen = frozen
 	}
 	if pids, _, err := g.Procs(); err == nil {
-		f.pid = claudeOf(a.processes(pids))
+		procs := a.processes(pids)
+		f.pid = claudeOf(procs)
+		if f.memory == nil && len(procs) > 0 {
+			var sum uint64
+			for _, p := range procs {
+				sum += p.resident
+			}
+			f.memory = &sum
+		}
 	}
 	return f
 }
@@ -56,6 +70,7 @@ type process struct {
 	pid, parent int
 	comm        string
 	started     uint64 // clock ticks after boot
+	resident    uint64 // bytes
 }
 
 // keeperComm is the kernel's name of the reaper, the keeper's executable, in
@@ -116,13 +131,16 @@ func parseStat(pid int, data []byte) (process, bool) {
 		return process{}, false
 	}
 	f := strings.Fields(string(data[end+1:]))
-	const parent, started = 1, 19 // fields 4 and 22 of the manual
-	if len(f) <= started {
+	const parent, started, resident = 1, 19, 21 // fields 4, 22 and 24 of the manual
+	if len(f) <= resident {
 		return process{}, false
 	}
 	p := process{pid: pid, comm: string(data[open+1 : end])}
-	var err1, err2 error
+	var err1, err2, err3 error
+	var pages uint64
 	p.parent, err1 = strconv.Atoi(f[parent])
 	p.started, err2 = strconv.ParseUint(f[started], 10, 64)
-	return p, err1 == nil && err2 == nil
+	pages, err3 = strconv.ParseUint(f[resident], 10, 64)
+	p.resident = pages * uint64(os.Getpagesize())
+	return p, err1 == nil && err2 == nil && err3 == nil
 }

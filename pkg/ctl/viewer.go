@@ -158,7 +158,11 @@ func (e *outputError) Unwrap() error { return e.err }
 
 // copy writes the output of one connection. It gives the end of the bridge, a
 // refusal, or the error of the connection.
+//
+// Once attached, a refusal concerns something that was typed (a bridge that
+// does not read its terminal) and ends nothing.
 func (v *viewer) copy(c *control.Conn) (*control.Ended, error) {
+	attached := false
 	for {
 		f, err := c.Read()
 		if err != nil {
@@ -171,6 +175,7 @@ func (v *viewer) copy(c *control.Conn) (*control.Ended, error) {
 				return nil, err
 			}
 			v.streamRun, v.offset = at.Run, at.Offset
+			attached = true
 		case control.TypeOutput:
 			v.offset += uint64(len(f.Payload))
 			if _, err := v.app.Stdout.Write(f.Payload); err != nil {
@@ -187,7 +192,9 @@ func (v *viewer) copy(c *control.Conn) (*control.Ended, error) {
 			if err := f.Decode(e); err != nil {
 				return nil, err
 			}
-			return nil, e
+			if !attached {
+				return nil, e
+			}
 		}
 	}
 }

@@ -153,7 +153,8 @@ func (w *world) views(ctx context.Context, bus Systemd, instances []bridge.Insta
 	}
 	views := make([]View, len(instances))
 	host, _ := w.app.Hostname()
-	each(len(instances), func(n int) { views[n] = w.view(instances[n], facts[instances[n]], host) })
+	brief := len(instances) > 1
+	each(len(instances), func(n int) { views[n] = w.view(instances[n], facts[instances[n]], host, brief) })
 	w.fromJournal(ctx, views)
 	w.compareConfig(views)
 	return views, nil
@@ -230,11 +231,11 @@ func (w *world) scopePath(i bridge.Instance) string {
 	return path.Join("/", w.cgroup, bridge.Slice, i.Scope())
 }
 
-func (w *world) view(i bridge.Instance, f bridge.UnitFacts, host string) View {
+func (w *world) view(i bridge.Instance, f bridge.UnitFacts, host string, brief bool) View {
 	v := View{Host: host, Instance: i.String(), Project: i.Project, Label: i.DisplayName(), Unit: i.Unit(), Scope: i.Scope(),
 		Enabled: w.enabled[i], instance: i, live: w.live(i), Since: utc{f.Since}, Run: f.Run}
 	if f.ScopeAlive {
-		s := w.app.readScope(w.scopePath(i))
+		s := w.app.readScope(w.scopePath(i), brief)
 		f.Frozen = s.frozen
 		v.PID, v.MemoryBytes, v.CPUSeconds = s.pid, s.memory, s.cpu
 	}
@@ -251,6 +252,9 @@ func (w *world) view(i bridge.Instance, f bridge.UnitFacts, host string) View {
 	v.Status, v.Health, v.Reason = s.Status, s.Health, clean(s.Reason)
 	return v
 }
+
+// journalPatience bounds one run of journalctl.
+const journalPatience = 10 * time.Second
 
 // fromJournal gives the dead that systemd has forgotten their last word. A
 // caller who may not read the journal sees them without.
@@ -271,7 +275,7 @@ func (w *world) fromJournal(ctx context.Context, views []View) {
 		}
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, journalPatience)
 	defer cancel()
 	last, err := journal.LastEvents(ctx, w.app.origin(), dead)
 	if err != nil {
