@@ -143,7 +143,7 @@ func (c *cli) doctor(args []string) outcome {
 	executable, _ := os.Executable()
 	fmt.Printf("Running: npm-global (%s)\nCommit: stand-in\nPlatform: linux-x64\nPath: %s\nAuto-updates: enabled\nAuto-update channel: latest\n\nRemote Control\n", c.versionNumber(), executable)
 	if c.loggedOut() {
-		return c.print(subscriptionNeeded + "\n- Not signed in to claude.ai\n- claude.ai subscription auth not active\n" +
+		return c.print(strings.ReplaceAll(subscriptionNeeded, "`", "") + "\n- Not signed in to claude.ai\n- claude.ai subscription auth not active\n" +
 			"- Sign-in is missing the user:profile scope\n- Organization not found\n" +
 			"- Remote Control availability could not be verified (no server response this session)\n")
 	}

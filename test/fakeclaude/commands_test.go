@@ -105,7 +105,7 @@ func TestLoggedOutWithDebugFlags(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "login=out")
 	_, stderr, code := s.run(s.serverArgs()...)
-	if lines := strings.Count(stderr, "\n"); code != 1 || lines != 4+22 || !strings.Contains(stderr, "\n[debug] Remote Control auth state:\n  isBareMode=") {
+	if lines := strings.Count(stderr, "\n"); code != 1 || lines != 3+22 || !strings.Contains(stderr, "account.\n[debug] Remote Control auth state:\n  isBareMode=") {
 		t.Errorf("exit %d, %d lines: %s", code, lines, stderr)
 	}
 	if debug := s.text(s.debug); strings.Contains(debug, "logged in") || !strings.Contains(debug, "CA certs") {

@@ -20,10 +20,13 @@ type console struct {
 	full   bool // a full screen is drawn: panes stay away
 	pane   []string
 	height int // rows the pane takes now
+	// feed ends a pane's row; the TUI sends "\r\n", which a terminal that
+	// maps newlines turns into "\r\r\n" (2.1.330 [RAN]).
+	feed string
 }
 
 func newConsole(out *os.File) *console {
-	return &console{out: out, tty: isTerminal(int(out.Fd()))}
+	return &console{out: out, tty: isTerminal(int(out.Fd())), feed: "\n"}
 }
 
 // write sends bytes as they are.
@@ -91,7 +94,7 @@ func (c *console) render() string {
 	c.height = 0
 	for _, line := range c.pane {
 		for _, row := range wrap(line, width) {
-			b.WriteString(row + "\n")
+			b.WriteString(row + c.feed)
 			c.height++
 		}
 	}

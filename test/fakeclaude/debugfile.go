@@ -89,24 +89,35 @@ func (d *debugFile) append(b []byte) {
 	_, _ = d.file.Write(b)
 }
 
-// startupNoise is what comes first for a server (claude-cli.md §5); the parts
-// after the named beginnings are filled in.
-func (d *debugFile) startupNoise() {
-	d.debug("MDM settings load completed in 1ms")
-	d.debug("Reading settings: user settings file absent")
+// startupNoise is what comes first for a server (2.1.330 [RAN], shortened).
+func (d *debugFile) startupNoise(p places) {
+	d.debug("Config file read as missing at start-up: looking again.")
+	d.debug("MDM settings load completed in 0ms")
+	for _, path := range []string{filepath.Join(p.configDir, "settings.json"), "/etc/claude-code/managed-settings.json",
+		filepath.Join(p.cwd, ".claude", "settings.json"), filepath.Join(p.cwd, ".claude", "settings.local.json")} {
+		d.debug("Broken symlink or missing file encountered for settings.json at path: %s", path)
+	}
+	d.debug("CA certs: Config fallback - globalEnv keys: , settingsEnv keys: none")
 	d.debug("CA certs: stores=bundled,system, extraCertsPath=undefined")
-	d.debug("CA certs: Loaded 146 bundled root certificates as base")
-	d.log("INFO", "mTLS: no client certificate configured")
-	d.log("WARN", "git probe: not run\nreason: stand-in")
-	d.debug("CA certs: done")
+	d.debug("CA certs: Loaded 118 bundled root certificates")
+	d.debug("CA certs: Dropped 4 expired certificate(s) from system store")
+	d.debug("CA certs: Loaded 141 system CA certificates")
+	// A record of several lines is JSON-quoted (claude-cli.md §5).
+	d.log("WARN", "git clone failed: fatal: unable to access the plugin marketplace\nretrying with SSH")
+	d.debug("mTLS: Creating HTTPS agent with custom certificates")
 }
 
-// interfaceNoise is what comes first for the interactive form.
-func (d *debugFile) interfaceNoise() {
+// interfaceNoise is what comes first for the interactive form (2.1.330 [RAN],
+// shortened).
+func (d *debugFile) interfaceNoise(p places) {
+	d.startupNoise(p)
 	d.debug("[init] configureGlobalMTLS starting")
+	d.debug("[init] configureGlobalMTLS complete")
+	d.debug("[init] configureGlobalAgents complete")
+	d.debug("[ToolSearch:optimistic] mode=tst, ENABLE_TOOL_SEARCH=undefined, result=true")
 	d.debug("[STARTUP] Loading MCP configs...")
-	d.debug("[keybindings] no user keybindings")
-	d.debug("[sessionRegistry] registered pid=%d", os.Getpid())
-	d.debug("[uds-messaging] listening")
-	d.debug("[STARTUP] setup() completed in 41ms")
+	d.debug("[STARTUP] Running setup()...")
+	d.debug("Found 5 plugins (5 enabled, 0 disabled)")
+	d.log("INFO", "[uds-messaging] Listening: /tmp/cc-socks/%d.sock", os.Getpid())
+	d.debug("Error log sink initialized")
 }

@@ -111,8 +111,8 @@ func (c *cli) eligibility() string {
 	return ""
 }
 
-// authState is the 22 lines that debug flags add to the logged-out message
-// (claude-cli.md §3); no value is a secret.
+// authState is the 22 lines that -d and --debug-file, but not --verbose, add
+// to the logged-out message of 2.1.330 [RAN]; no value is a secret.
 func (c *cli) authState() string {
 	set := func(name string) string {
 		if os.Getenv(name) != "" {

@@ -20,12 +20,14 @@ type interactive struct {
 	pill    string     // what the footer says about Remote Control
 	line    string     // typed and not entered
 	history []string
+	hint    string // stands in the footer for a while
 }
 
 // flag runs the interactive form (claude-cli.md §§4, 6).
 func (c *cli) flag(p parsed) outcome {
 	dbg := openDebug(p.values["--debug-file"], c.set.on("debug-reopen"))
 	b := &bridge{cli: c, life: newLife(), flags: p, dbg: dbg, rec: c.record(p.values["--debug-file"]), screen: newConsole(os.Stdout)}
+	b.screen.feed = "\r\n"
 	b.children = newChildren(b)
 	f := &interactive{bridge: b}
 	signals(b.rec, f.onSignal)
@@ -47,7 +49,7 @@ func (f *interactive) begin() {
 	if !f.pause(f.set.scaled(45 * time.Millisecond)) {
 		return
 	}
-	f.dbg.interfaceNoise()
+	f.dbg.interfaceNoise(f.places)
 	if f.set.str("count-from", "start") == "start" {
 		f.startCounting()
 	}
@@ -64,7 +66,9 @@ func (f *interactive) begin() {
 	if !f.onboarded() || !f.pause(f.until(300*time.Millisecond)) {
 		return
 	}
-	f.enterWorktree()
+	if !f.enterWorktree() {
+		return
+	}
 	f.id = f.newIdentity()
 	if !f.resumes() {
 		return
@@ -73,7 +77,7 @@ func (f *interactive) begin() {
 	f.screen.write([]byte(handshake))
 	f.session = f.places.newEntry(f.id, f.flags, f.set)
 	f.session.writeKey()
-	if !f.trust(reason) || !f.passMCP() || f.diesBeforeReady() || !f.pause(f.set.scaled(300*time.Millisecond)) {
+	if !f.trust(reason) || !f.passMCP() || !f.passBypass() || f.diesBeforeReady() || !f.pause(f.set.scaled(300*time.Millisecond)) {
 		return
 	}
 	f.session.write()
@@ -207,18 +211,42 @@ func (f *interactive) show(pill string) {
 }
 
 // draw, under mu, shows the last turns, the prompt and the footer, each word
-// at its column; the pill is a hyperlink (OSC 8), so its address is never printed.
+// at its column; the pill is a hyperlink (OSC 8), so its address is never
+// printed.
 func (f *interactive) draw() {
 	_, cols := windowSize(1)
 	pill := f.pill
+	width := len([]rune(pill))
 	if pill == "/rc active" && f.set.str("url", "pill") != "printed" {
 		pill = "\x1b]8;;" + f.id.sessionLink() + "\a/rc active\x1b]8;;\a"
 	}
-	rule := strings.Repeat("─", min(cols, 100))
-	lines := []string{" ▐▛███▜▌   Claude Code v" + f.versionNumber(), "▝▜█████▛▘  " + f.places.cwd}
+	rule := strings.Repeat("─", cols)
+	lines := []string{" ▐▛███▛█   Claude Code v" + f.versionNumber(), "▝▜█████▛▀  Opus 5.5 · Claude Max", " ▝▝  ▝▝    " + f.places.cwd, ""}
 	lines = append(lines, f.history[max(0, len(f.history)-6):]...)
-	lines = append(placed(append(lines, rule, "❯ "+f.line, rule)...), place("  ? for shortcuts")+"\x1b[40G"+pill)
+	lines = placed(append(lines, rule)...)
+	lines = append(lines, "❯\u00a0"+f.line+"\x1b[7m \x1b[27m", rule)
+	lines = append(lines, fmt.Sprintf("%s\x1b[%dG%s", place("  "+f.permissionLine()), max(cols-width-1, 1), pill))
 	f.screen.draw(lines)
+}
+
+// permissionLine is the left of the footer in 2.1.330 [RAN].
+func (f *interactive) permissionLine() string {
+	if f.hint != "" {
+		return f.hint
+	}
+	switch f.flags.values["--permission-mode"] {
+	case "default", "manual":
+		return "⏸ manual mode on"
+	case "plan":
+		return "⏸ plan mode on"
+	case "acceptEdits":
+		return "⏵⏵ accept edits on"
+	case "dontAsk":
+		return "⏵⏵ don't ask on"
+	case "bypassPermissions":
+		return "⏵⏵ bypass permissions on"
+	}
+	return "⏵⏵ auto mode on"
 }
 
 // typing is the prompt: echo, Enter, /exit, Ctrl-C twice, a closed terminal.
@@ -252,7 +280,7 @@ func (f *interactive) key(key byte, interrupts int) int {
 		if interrupts == 1 {
 			f.finish(outcome{code: 0})
 		}
-		f.history = append(f.history, "  Press Ctrl-C again to exit")
+		f.hint = "Press Ctrl-C again to exit"
 		return interrupts + 1
 	case key == '\r' || key == '\n':
 		f.entered()
@@ -261,6 +289,7 @@ func (f *interactive) key(key byte, interrupts int) int {
 	case key >= ' ':
 		f.line += string([]byte{key})
 	}
+	f.hint = ""
 	return 0
 }
 
@@ -324,29 +353,36 @@ func (f *interactive) leave(o outcome) {
 	hastily(func() { f.screen.write([]byte(farewell)) })
 }
 
-// enterWorktree moves the session into <project>/.claude/worktrees/NAME, made
-// where it is missing and used again where it is not (claude-cli.md §11).
-// Trust stays a question about the project.
-func (f *interactive) enterWorktree() {
+// enterWorktree moves the session into <project>/.claude/worktrees/NAME on the
+// branch worktree-NAME, made where it is missing and used again where it is
+// not; outside a repository it is an error (2.1.330 [RAN]). Trust stays a
+// question about the project.
+func (f *interactive) enterWorktree() bool {
 	if !f.flags.on("--worktree") {
-		return
+		return true
+	}
+	if !readableFile(filepath.Join(f.places.cwd, ".git")) {
+		complain("Error: Can only use --worktree in a git repository, but " + f.places.cwd +
+			" is not a git repository. Configure a WorktreeCreate hook to use --worktree with other VCS systems.")
+		f.finish(outcome{code: 1})
+		return false
 	}
 	name := f.flags.values["--worktree"]
 	if name == "" {
 		name = "calm-otter-" + randomHex(2)
 	}
 	dir := filepath.Join(f.places.cwd, ".claude", "worktrees", name)
-	if _, err := os.Stat(dir); err != nil && readableFile(filepath.Join(f.places.cwd, ".git")) {
+	if !readableFile(dir) {
 		_ = exec.Command("git", "-C", f.places.cwd, "worktree", "add", "-B", "worktree-"+name, dir).Run()
 	}
-	_ = os.MkdirAll(dir, 0o777)
+	_ = os.MkdirAll(dir, 0o777) // also where git is missing: the stand-in goes on
 	f.places.cwd = dir
 	f.rec.event("worktree", "dir", dir)
+	return true
 }
 
 // resumes checks what --continue and --resume ask for. Without a transcript
-// they fail; the texts are quoted in public by other supervisors (agent-portal
-// #32, myrlin-workbook #23).
+// they fail with exit 1 and these texts on the screen (2.1.330 [RAN]).
 func (f *interactive) resumes() bool {
 	found, _ := filepath.Glob(filepath.Join(f.places.projectDir(), "*.jsonl"))
 	id := f.flags.values["--resume"]
@@ -360,7 +396,7 @@ func (f *interactive) resumes() bool {
 	}
 	if text != "" {
 		f.pause(f.set.scaled(300 * time.Millisecond))
-		complain(text)
+		f.screen.last("\x1b[95m" + text + "\x1b[39m\r")
 		f.finish(outcome{code: 1})
 		return false
 	}

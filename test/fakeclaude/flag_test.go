@@ -29,7 +29,7 @@ func TestFlagReady(t *testing.T) {
 		t.Errorf("entry %+v", e)
 	}
 	screen := w.screen()
-	for _, want := range []string{"\x1b]0;✳ Claude Code\a", "\x1b[?2004h", "\x1b[>0q", "\x1b]8;;https://claude.ai/code/" + e.BridgeSessionID, "\x1b[3G?\x1b[5Gfor\x1b[9Gshortcuts"} {
+	for _, want := range []string{"\x1b]0;✳ Claude Code\a", "\x1b[?2004h", "\x1b[>0q", "\x1b]8;;https://claude.ai/code/" + e.BridgeSessionID, "\x1b[3G⏵⏵\x1b[6Gauto\x1b[11Gmode\x1b[16Gon"} {
 		if !strings.Contains(screen, want) {
 			t.Errorf("screen lacks %q", want)
 		}
@@ -195,6 +195,10 @@ func TestFlagTyping(t *testing.T) {
 func TestFlagWorktree(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "")
+	bare := s.start(120, s.flagArgs("--worktree", "fix")...)
+	bare.untilScreen("Can only use --worktree in a git repository, but " + s.project)
+	bare.exit(1)
+	s.write(filepath.Join(s.project, ".git", "HEAD"), "ref: refs/heads/main\n")
 	w := s.start(120, s.flagArgs("--worktree", "fix")...)
 	w.untilScreen("/rc active")
 	if got := w.entry().CWD; got != filepath.Join(s.project, ".claude", "worktrees", "fix") {

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
 	"strings"
-	"time"
 )
 
 // agreement resolves a key that is file, yes or no, with a mode that forces
@@ -119,6 +116,7 @@ func (b *bridge) answer(question string) (string, bool) {
 		}
 		line += string(chunk)
 		if i := strings.IndexAny(line, "\r\n"); i >= 0 {
+			b.ahead = []byte(line[i+1:])
 			return strings.TrimSpace(line[:i]), true
 		}
 	}
@@ -126,6 +124,10 @@ func (b *bridge) answer(question string) (string, bool) {
 
 // nextChunk is the next input, false at its end or at the end of life.
 func (b *bridge) nextChunk() ([]byte, bool) {
+	if ahead := b.ahead; len(ahead) > 0 {
+		b.ahead = nil
+		return ahead, true
+	}
 	if b.stdin == nil {
 		b.stdin = readInput()
 	}
@@ -135,197 +137,4 @@ func (b *bridge) nextChunk() ([]byte, bool) {
 	case <-b.over:
 		return nil, false
 	}
-}
-
-// place writes each word at its column, as the TUI does, so that a reader
-// which merely strips escapes sees words run together (claude-cli.md §4).
-func place(line string) string {
-	var b strings.Builder
-	column := 1
-	for i, word := range strings.Split(line, " ") {
-		if word != "" {
-			if i > 0 {
-				fmt.Fprintf(&b, "\x1b[%dG", column)
-			}
-			b.WriteString(word)
-		}
-		column += len([]rune(word)) + 1
-	}
-	return b.String()
-}
-
-// fold breaks a line between words at width columns.
-func fold(line string, width int) []string {
-	var rows []string
-	for width > 0 && len([]rune(line)) > width {
-		cut := strings.LastIndex(string([]rune(line)[:width+1]), " ")
-		if cut <= 0 {
-			break
-		}
-		rows = append(rows, line[:cut])
-		line = line[cut+1:]
-	}
-	return append(rows, line)
-}
-
-// placed folds and places lines for the width of the terminal.
-func placed(lines ...string) (rows []string) {
-	_, width := windowSize(1)
-	for _, line := range lines {
-		for _, row := range fold(line, width) {
-			rows = append(rows, place(row))
-		}
-	}
-	return rows
-}
-
-// keysOf takes input apart into keys: bytes and three-byte arrow sequences.
-func keysOf(chunk []byte) (keys []string) {
-	for len(chunk) > 0 {
-		n := 1
-		if len(chunk) >= 3 && chunk[0] == 0x1b && (chunk[1] == '[' || chunk[1] == 'O') {
-			n = 3
-		}
-		keys = append(keys, string(chunk[:n]))
-		chunk = chunk[n:]
-	}
-	return keys
-}
-
-// choose draws a list with a cursor until Enter, and returns the choice, or
-// -1 for Esc and -2 for Ctrl-C twice or the end of input.
-func (b *bridge) choose(before []string, options []string, after string, at int) int {
-	defer rawInput(0)()
-	interrupts := 0
-	for {
-		lines := append([]string{}, before...)
-		for i, option := range options {
-			mark := "  "
-			if i == at {
-				mark = "❯ "
-			}
-			lines = append(lines, mark+option)
-		}
-		b.screen.draw(placed(append(lines, "", after)...))
-		chunk, ok := b.nextChunk()
-		if !ok {
-			return -2
-		}
-		for _, key := range keysOf(chunk) {
-			switch key {
-			case "\x1b":
-				return -1
-			case "\r", "\n":
-				return at
-			case "\x1b[B", "\x1bOB", "j":
-				at = min(at+1, len(options)-1)
-			case "\x1b[A", "\x1bOA", "k":
-				at = max(at-1, 0)
-			case "\x03":
-				if interrupts++; interrupts == 2 {
-					return -2
-				}
-			default:
-				if n := int(key[0]) - '1'; n >= 0 && n < len(options) {
-					return n
-				}
-			}
-		}
-	}
-}
-
-// trustDialog is the dialog of claude-cli.md §4 with its exit codes.
-func (b *bridge) trustDialog() bool {
-	b.rec.event("prompt", "question", "trust")
-	choice := b.choose([]string{
-		"Accessing workspace:", "", b.places.cwd, "",
-		"Quick safety check: Is this a project you created or one you trust? (Like your own code, a well-known open source project, or work from your team). If not, take a moment to review what's in this folder first.", "",
-		"Claude Code'll be able to read, edit, and execute files here.", "",
-	}, []string{"No, exit", "Yes, I trust this folder"}, "Enter to confirm · Esc to cancel", 0)
-	switch choice {
-	case 1:
-		b.screen.draw(nil)
-		b.config.saveProject("hasTrustDialogAccepted", true)
-		return true
-	case -1:
-		b.finish(outcome{code: 0})
-	default:
-		b.hangUp(1)
-	}
-	return false
-}
-
-// hangUp ends a dialog: a closed terminal exits 0, whatever else with code.
-func (b *bridge) hangUp(code int) {
-	if hungUp(0) {
-		if b.set.on("hang-on-all") {
-			return
-		}
-		code = 0
-	}
-	b.pause(b.set.scaled(50 * time.Millisecond))
-	b.finish(outcome{code: code})
-}
-
-// passMCP asks about servers of .mcp.json that nobody approved. The text is a
-// public terminal capture of 2.1.112; for several servers at once, what
-// another supervisor's tests quote.
-func (b *bridge) passMCP() bool {
-	names := b.newServers()
-	if len(names) == 0 {
-		return true
-	}
-	b.rec.event("prompt", "question", "mcp")
-	const warning = "MCP servers may execute code or access system resources. All tool calls require approval. Learn more in the MCP documentation."
-	choice := 0
-	if len(names) == 1 {
-		choice = b.choose([]string{strings.Repeat("─", 80), "New MCP server found in .mcp.json: " + names[0], "", warning, ""},
-			[]string{"1. Use this and all future MCP servers in this project", "2. Use this MCP server", "3. Continue without using this MCP server"},
-			"Enter to confirm · Esc to cancel", 0)
-	} else {
-		var options []string
-		for _, name := range names {
-			options = append(options, "[✔] "+name)
-		}
-		choice = b.choose([]string{fmt.Sprintf("%d new MCP servers found in .mcp.json", len(names)), "Select any you wish to enable.", "", warning, ""},
-			options, "Space to select · Enter to confirm · Esc to reject all", 0)
-		choice = min(choice, 1)
-	}
-	if choice == -2 {
-		b.hangUp(1)
-		return false
-	}
-	key := "enabledMcpjsonServers"
-	if choice == 2 || choice == -1 {
-		key = "disabledMcpjsonServers"
-	}
-	b.screen.draw(nil)
-	b.config.saveProject(key, names)
-	return true
-}
-
-// newServers are the names in .mcp.json without an answer yet.
-func (b *bridge) newServers() []string {
-	if b.set.on("prompt-mcp") {
-		if name := b.set.str("prompt-mcp", ""); name != "" {
-			return strings.Split(name, "+")
-		}
-		return []string{"demo"}
-	}
-	text, err := os.ReadFile(filepath.Join(b.places.cwd, ".mcp.json"))
-	if err != nil || b.set.str("mcp", "file") == "never" {
-		return nil
-	}
-	file, _ := decodeObject(text)
-	servers, _ := file["mcpServers"].(map[string]any)
-	project := b.config.project(b.places.cwd)
-	known := fmt.Sprint(project["enabledMcpjsonServers"], project["disabledMcpjsonServers"])
-	var names []string
-	for name := range servers {
-		if !strings.Contains(known, name) {
-			names = append(names, name)
-		}
-	}
-	sort.Strings(names)
-	return names
 }

@@ -10,7 +10,7 @@ func (s *stage) config() string { return s.text(filepath.Join(s.home, ".claude.j
 
 func TestPrompts(t *testing.T) {
 	t.Parallel()
-	const trustQuestion = "Quick\x1b[7Gsafety\x1b[14Gcheck:"
+	const trustQuestion = "\x1b[2GQuick\x1b[8Gsafety\x1b[15Gcheck:"
 	for name, row := range map[string]struct {
 		settings string
 		flag     bool
@@ -18,6 +18,7 @@ func TestPrompts(t *testing.T) {
 		keys     string
 		exit     int    // -1: becomes ready
 		saved    string // in .claude.json afterwards
+		local    string // in the project's settings.local.json
 	}{
 		"server consent yes":   {settings: "prompt-consent", question: "Enable Remote Control? (y/n) ", keys: "y\r", exit: -1, saved: `"remoteDialogSeen": true`},
 		"server consent no":    {settings: "prompt-consent", question: "Enable Remote Control? (y/n) ", keys: "n\r", exit: 1},
@@ -29,9 +30,13 @@ func TestPrompts(t *testing.T) {
 		"flag trust esc":       {settings: "prompt-trust", flag: true, question: trustQuestion, keys: "\x1b", exit: 0},
 		"flag trust accepted":  {settings: "prompt-trust", flag: true, question: trustQuestion, keys: "\x1b[B\r", exit: -1, saved: `"hasTrustDialogAccepted": true`},
 		"flag untrusted":       {settings: "crash-at-start=untrusted", flag: true, question: trustQuestion, keys: "\r", exit: 1},
-		"flag mcp all":         {settings: "prompt-mcp=db", flag: true, question: ".mcp.json:\x1b[36Gdb", keys: "\r", exit: -1, saved: `"enabledMcpjsonServers": [`},
-		"flag mcp none":        {settings: "prompt-mcp=db", flag: true, question: "3.\x1b[6GContinue", keys: "3", exit: -1, saved: `"db"`},
-		"flag mcp several":     {settings: "prompt-mcp=db+web", flag: true, question: "2\x1b[3Gnew\x1b[7GMCP\x1b[11Gservers", keys: "\r", exit: -1, saved: `"web"`},
+		"flag mcp one":         {settings: "prompt-mcp=db", flag: true, question: "project:\x1b[41Gdb", keys: "\x1b[A\x1b[A\r", exit: -1, local: `"enabledMcpjsonServers": [`},
+		"flag mcp future":      {settings: "prompt-mcp=db", flag: true, question: "project:\x1b[41Gdb", keys: "\x1b[A\r", exit: -1, local: `"enableAllProjectMcpServers": true`},
+		"flag mcp none":        {settings: "prompt-mcp=db", flag: true, question: "\x1b[3G❯\x1b[5GContinue\x1b[14Gwithout", keys: "\r", exit: -1, local: `"disabledMcpjsonServers": [`},
+		"flag mcp old":         {settings: "prompt-mcp=db\nmcp-text=old", flag: true, question: ".mcp.json:\x1b[38Gdb", keys: "\r", exit: -1, local: `"enableAllProjectMcpServers": true`},
+		"flag mcp several":     {settings: "prompt-mcp=db+web", flag: true, question: "2\x1b[5Gnew\x1b[9GMCP\x1b[13Gservers", keys: " \x1b[B\x1b[B\r", exit: -1, local: "\"disabledMcpjsonServers\": [\n    \"db\"\n  ],\n  \"enabledMcpjsonServers\": [\n    \"web\""},
+		"flag bypass no":       {settings: "prompt-bypass", flag: true, question: "WARNING:\x1b[12GClaude\x1b[19GCode\x1b[24Grunning", keys: "\r", exit: 1},
+		"flag bypass yes":      {settings: "prompt-bypass", flag: true, question: "Yes,\x1b[10GI\x1b[12Gaccept", keys: "\x1b[B\r", exit: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -51,6 +56,9 @@ func TestPrompts(t *testing.T) {
 			}
 			if row.saved != "" && !strings.Contains(s.config(), row.saved) {
 				t.Errorf("saved %s", s.config())
+			}
+			if local := s.text(filepath.Join(s.project, ".claude", "settings.local.json")); !strings.Contains(local, row.local) {
+				t.Errorf("saved %s", local)
 			}
 		})
 	}
@@ -114,7 +122,7 @@ func TestMCPFileAsks(t *testing.T) {
 	s := newStage(t, "")
 	s.write(filepath.Join(s.project, ".mcp.json"), `{"mcpServers":{"db":{"command":"db"}}}`)
 	w := s.start(120, s.flagArgs()...)
-	w.untilScreen("New\x1b[5GMCP\x1b[9Gserver\x1b[16Gfound")
+	w.untilScreen("New\x1b[7GMCP\x1b[11Gserver\x1b[18Gfound")
 	w.typeKeys("\r")
 	w.untilEvent("ready")
 	w.typeKeys("/exit\r")

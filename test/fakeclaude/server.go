@@ -21,6 +21,7 @@ type bridge struct {
 	rec      *recorder
 	screen   *console
 	stdin    *input
+	ahead    []byte // input typed ahead of the question it answers
 	config   *globalConfig
 	id       identity
 	children *children
@@ -76,7 +77,7 @@ func (s *server) begin(badArgument string) {
 	if !s.pause(s.set.scaled(45 * time.Millisecond)) {
 		return
 	}
-	s.dbg.startupNoise()
+	s.dbg.startupNoise(s.places)
 	if s.set.str("count-from", "start") == "start" {
 		s.startCounting()
 	}
@@ -114,8 +115,8 @@ func (s *server) admitted(reason string) bool {
 	}
 	if isKnown && known.phase == atLogin {
 		text := known.text
-		if text == loginNeeded && (s.flags.on("--verbose") || s.flags.on("--debug") || s.flags.on("--debug-file")) {
-			text += "\n\n" + s.authState()
+		if text == loginNeeded && (s.flags.on("--debug") || s.flags.on("--debug-file")) {
+			text += "\n" + s.authState()
 		}
 		s.finish(s.refuse(text))
 		return false
