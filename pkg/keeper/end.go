@@ -116,10 +116,14 @@ func (k *keeper) userForHints() string {
 
 // lastWords classifies what claude said last: its screen, then its log.
 func (k *keeper) lastWords() bridge.Cause {
-	if c, ok := claude.Classify(k.lastScreen(8 << 10)); ok {
+	r := k.st.Run
+	if c, ok := claude.LastWords(k.lastScreen(8<<10), r.Record.Mode, !r.Ready.IsZero()); ok {
 		return c
 	}
-	return k.st.Run.Log.Cause()
+	if c := r.Log.Cause(); c.Name != "" || !r.Ready.IsZero() {
+		return c
+	}
+	return r.Log.Trouble.Cause()
 }
 
 // lastScreen is the end of the terminal's output as plain text.
