@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	osuser "os/user"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"clauster/pkg/bridge"
@@ -76,6 +77,8 @@ func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // Main runs the command line of this process and gives its exit code.
 func Main(version string, args []string) int {
+	// Most commands end before the collector's second cycle would pay off.
+	debug.SetGCPercent(400)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
 	defer stop()
 	return New(version).Run(ctx, args)

@@ -179,7 +179,7 @@ func (b *fakeBus) Glances(_ context.Context, units []string) (map[string]systemd
 	out := map[string]systemd.Glance{}
 	for _, n := range units {
 		if u := b.Units[n]; u != nil {
-			out[n] = systemd.Glance{StatusText: u.Status, Restarts: u.Restarts, Since: u.Since}
+			out[n] = systemd.Glance{StatusText: u.Status, Restarts: u.Restarts}
 		}
 	}
 	return out, nil

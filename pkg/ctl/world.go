@@ -174,33 +174,39 @@ func each(n int, f func(int)) {
 	wg.Wait()
 }
 
-// facts asks systemd about the services that it has in memory: three
-// properties of those that are up, all of those that ended.
+// facts asks systemd about the services that it has in memory: two properties
+// of those that serve and have a record, which names run and launch, and all
+// of the others.
 func (w *world) facts(ctx context.Context, bus Systemd, instances []bridge.Instance) (map[bridge.Instance]bridge.UnitFacts, error) {
 	facts := make(map[bridge.Instance]bridge.UnitFacts, len(instances))
-	var up, down, scopes []string
+	var short, whole, scopes []string
 	for _, i := range instances {
 		f := bridge.UnitFacts{ExitCode: -1, ScopeAlive: w.scopeAlive(i)}
-		if f.ScopeAlive {
-			scopes = append(scopes, i.Scope())
-		}
 		s, loaded := w.services[i]
 		f.Loaded, f.Active, f.Sub = loaded, s.Active, s.Sub
-		_, recorded := w.records[i]
+		r, recorded := w.records[i]
+		switch {
+		case f.ScopeAlive && recorded:
+			// Made once a run, while the service's times change with each
+			// reattach.
+			f.Since = r.Launched
+		case f.ScopeAlive:
+			scopes = append(scopes, i.Scope())
+		}
 		switch {
 		case !loaded:
-		case w.serviceUp(i) && recorded: // the record names the run
-			up = append(up, s.Name)
+		case f.ScopeAlive && recorded && w.serviceUp(i):
+			short = append(short, s.Name)
 		default:
-			down = append(down, s.Name)
+			whole = append(whole, s.Name)
 		}
 		facts[i] = f
 	}
-	glances, err := bus.Glances(ctx, up)
+	glances, err := bus.Glances(ctx, short)
 	if err != nil {
 		return nil, err
 	}
-	services, err := bus.Services(ctx, down)
+	services, err := bus.Services(ctx, whole)
 	if err != nil {
 		return nil, err
 	}
@@ -210,14 +216,15 @@ func (w *world) facts(ctx context.Context, bus Systemd, instances []bridge.Insta
 	}
 	for i, f := range facts {
 		if g, ok := glances[i.Unit()]; ok {
-			f.StatusText, f.Restarts, f.Since = g.StatusText, g.Restarts, g.Since
+			f.StatusText, f.Restarts = g.StatusText, g.Restarts
 		}
 		if s, ok := services[i.Unit()]; ok {
 			f.Active, f.Sub, f.StatusText, f.Result = s.ActiveState, s.SubState, s.StatusText, s.Result
-			f.ExitCode, f.MainPID, f.Restarts, f.Run, f.Since = s.ExitCode, s.MainPID, s.Restarts, s.InvocationID, s.Since
+			f.ExitCode, f.MainPID, f.Restarts, f.Run = s.ExitCode, s.MainPID, s.Restarts, s.InvocationID
+			if f.Since.IsZero() {
+				f.Since = s.Since
+			}
 		}
-		// A scope is made once a run, while the service's times change with
-		// every reattach.
 		if at, ok := since[i.Scope()]; ok {
 			f.Since = at
 		}
