@@ -155,11 +155,12 @@ func (a *App) records() records.Dir {
 // first one.
 func (a *App) config() (*config.Config, error) {
 	if a.cfg == nil {
-		path := a.configPath
-		if path == "" {
-			path = a.path(config.DefaultPath(a.userMode, a.Environ))
+		// No path stands for the default file, which need not exist.
+		src := config.Source{Path: a.configPath, UserMode: a.userMode, Environ: a.Environ}
+		if a.Root != "" && src.Path == "" {
+			src.FS = os.DirFS(a.Root)
 		}
-		a.cfg, a.report = config.Load(config.Source{Path: path, UserMode: a.userMode, Environ: a.Environ})
+		a.cfg, a.report = config.Load(src)
 	}
 	return a.cfg, a.report.Err()
 }
