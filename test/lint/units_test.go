@@ -88,6 +88,7 @@ func TestUnitsForbiddenSettings(t *testing.T) {
 		"PrivateTmp":             "the survivor's /tmp dies with the service",
 		"MemoryDenyWriteExecute": "claude's JavaScript engine compiles at run time",
 		"RestrictNamespaces":     "claude's own sandbox is bubblewrap",
+		"ProtectControlGroups":   "it mounts a fresh /proc and /sys: an administrator's hidepid= is lost",
 		"ProtectKernelTunables":  "it mounts over /proc, and bubblewrap cannot mount its own any more",
 		"ProtectKernelLogs":      "it mounts over /proc, and bubblewrap cannot mount its own any more",
 		"ProtectProc":            "the keeper reads /proc of a process it may not trace",
@@ -110,7 +111,7 @@ func TestUnitsForbiddenSettings(t *testing.T) {
 // difference.
 func TestUserUnitFollowsSystemUnit(t *testing.T) {
 	needsRoot := []string{"Wants", "After", "Group", "DevicePolicy", "IPAddressDeny", "CapabilityBoundingSet",
-		"PrivateMounts", "ProtectControlGroups", "ProtectClock"}
+		"PrivateMounts", "BindPaths", "Environment", "InaccessiblePaths", "ProtectControlGroups", "ProtectClock"}
 	differs := []string{"ExecStopPost", "RuntimeDirectoryMode", "WantedBy"}
 	user := map[string]string{}
 	for _, s := range settings(t, userUnit) {
