@@ -207,10 +207,9 @@ func (c *container) awaitLeader(ctx context.Context, old int) error {
 	return nil
 }
 
-// findLeader looks for the machine's PID 1 below the script: its grandchild
-// that is 1 in a PID namespace nested in the script's (three NSpid levels, two
-// on a host where the test binary itself is in one… so only the last counts),
-// and has become systemd.
+// findLeader looks for the machine's PID 1 below the script: nspawn's child
+// that is 1 in its own PID namespace and has become systemd; before that it is
+// nspawn itself, still preparing the root.
 func findLeader(init int) int {
 	for _, nspawn := range children(init) {
 		for _, pid := range children(nspawn) {

@@ -15,7 +15,7 @@ type Options struct {
 	// Users are made once the machine is up.
 	Users []User
 	// BootTimeout bounds the boot, without the build of the cached root;
-	// 60 s for a container and 180 s for a VM when zero.
+	// one minute for a container and five for a VM when zero.
 	BootTimeout time.Duration
 	// MemoryMiB is a VM's memory, 768 when zero. Containers ignore it.
 	MemoryMiB int
@@ -56,7 +56,7 @@ func (o *Options) settle(vm bool) error {
 	if o.BootTimeout == 0 {
 		o.BootTimeout = 60 * time.Second
 		if vm {
-			o.BootTimeout = 180 * time.Second
+			o.BootTimeout = 5 * time.Minute // 10 s on an idle host
 		}
 	}
 	if o.MemoryMiB == 0 {

@@ -157,7 +157,7 @@ func (v *vm) args() []string {
 		"-smp", strconv.Itoa(v.o.CPUs), "-m", strconv.Itoa(v.o.MemoryMiB),
 		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none",
 		"-kernel", filepath.Join(v.image, "vmlinuz"), "-initrd", filepath.Join(v.image, "initrd"),
-		"-append", kernelArgs, "-serial", "file:"+v.consoleFile,
+		"-append", kernelArgs+" systemd.hostname="+v.o.Name, "-serial", "file:"+v.consoleFile,
 		// unsafe: flushes are for a host that may die, which takes the test along.
 		"-drive", "file=/proc/self/fd/4,format=raw,if=virtio,cache=unsafe,file.locking=off",
 		"-device", "virtio-rng-pci", "-device", "virtio-serial-pci",

@@ -16,7 +16,7 @@ func TestVM(t *testing.T) {
 	begun := time.Now()
 	m := StartVM(t, Options{Users: []User{Op()}, Verbose: true})
 	t.Logf("up after %.1f s", time.Since(begun).Seconds())
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
 
 	t.Run("run", func(t *testing.T) {
