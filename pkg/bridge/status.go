@@ -72,9 +72,9 @@ func Judge(f UnitFacts) State {
 		if word == string(Crashed) || word == string(Failed) || word == string(Stopped) {
 			return State{Status(word), "", sentence}
 		}
-		// ExecStopPost of a keeper that died by itself: a stop that was asked
-		// for has no bad result before its end.
-		if f.ScopeAlive && word != string(Starting) && f.Result != "" && f.Result != "success" {
+		// ExecStopPost of a keeper that died by itself: one that was asked to
+		// stop says so first.
+		if f.ScopeAlive && word != string(Starting) && f.Sub != "stop-sigterm" && f.Sub != "stop" {
 			return reattaching()
 		}
 		return State{Stopped, "", "it is stopping"}

@@ -22,7 +22,7 @@ func TestJudge(t *testing.T) {
 			State{Running, Reattaching, "the keeper is being started again over the living bridge"}},
 		{"keeper killed, before the first restart is counted", UnitFacts{Active: "activating", Sub: "auto-restart", StatusText: "ok: connected", ScopeAlive: true},
 			State{Running, Reattaching, "the keeper is being started again over the living bridge"}},
-		{"keeper killed, its cleanup runs", UnitFacts{Active: "deactivating", Sub: "stop-post", StatusText: "ok: connected", Result: "signal", ScopeAlive: true},
+		{"keeper killed, its cleanup runs", UnitFacts{Active: "deactivating", Sub: "stop-post", StatusText: "ok: connected", ScopeAlive: true},
 			State{Running, Reattaching, "the keeper is being started again over the living bridge"}},
 		{"stopping", UnitFacts{Active: "deactivating", Sub: "stop-sigterm", StatusText: "ok: connected", Result: "success", ScopeAlive: true}, State{Stopped, "", "it is stopping"}},
 		{"waiting out a delay", UnitFacts{Active: "activating", StatusText: "crashed: claude was killed by SIGKILL; starting again in 4s", Restarts: 3},

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"clauster/pkg/bridge"
 	"clauster/pkg/cgroup"
+	"clauster/pkg/systemd"
 )
 
 // cleanupWait bounds the wait for a killed scope to be empty.
@@ -19,39 +21,77 @@ const cleanupWait = 10 * time.Second
 // every end of a keeper. It empties the bridge's scope, so that nothing is left
 // when systemctl stop returns, but not where the keeper itself died: then the
 // next keeper reattaches to the living bridge (systemd-252.md §7, the table).
-// There is no D-Bus at shutdown, so it goes through the cgroup files.
+// Only if a stop was asked for there is no next keeper, and the end is made and
+// told here. There is no D-Bus at shutdown, so it goes through the cgroup files.
 func Cleanup(instance string, getenv func(string) string) error {
 	inst, err := bridge.ParseInstance(instance)
 	if err != nil {
 		return err
 	}
+	dirs, manager, err := findDirs(inst, getenv, syscall.Geteuid() == 0)
+	if err != nil {
+		return err
+	}
+	scope, err := scopePath(inst)
+	if err != nil {
+		return err
+	}
+	if err := busOutside(); err != nil {
+		return err
+	}
 	if keeperDied(getenv("EXIT_CODE"), getenv("EXIT_STATUS")) {
-		return nil
-	}
-	own, err := cgroup.Path(os.Getpid())
-	if err != nil {
-		return err
-	}
-	base := "/" // of the system manager
-	if i := strings.Index(own, "/user@"); i >= 0 {
-		end := strings.IndexByte(own[i+1:], '/')
-		if end < 0 {
-			return fmt.Errorf("cannot find the user manager's cgroup in %s", own)
+		switch job := pendingJob(inst, manager); job {
+		case "stop", "restart":
+			o := &orphan{inst: inst, dirs: dirs, manager: manager}
+			o.endGently(scope)
+			if job == "stop" { // the fd store is dropped: no successor will know
+				defer o.tellStop("stopped on request while its keeper was dead (exit status unknown)")
+			}
+		default:
+			return nil
 		}
-		base = own[:i+1+end]
 	}
-	scope := filepath.Join(base, bridge.Slice, inst.Scope())
 	if err := cgroup.Kill(scope, cleanupWait); err != nil {
-		return err
-	}
-	dirs, _, err := findDirs(inst, getenv, syscall.Geteuid() == 0)
-	if err != nil {
 		return err
 	}
 	if err := os.RemoveAll(dirs.spool); err != nil {
 		return fmt.Errorf("cannot remove the spool: %w", err)
 	}
 	return nil
+}
+
+// scopePath is where the instance's scope lies, derived from the own cgroup.
+func scopePath(inst bridge.Instance) (string, error) {
+	own, err := cgroup.Path(os.Getpid())
+	if err != nil {
+		return "", err
+	}
+	base := "/" // of the system manager
+	if i := strings.Index(own, "/user@"); i >= 0 {
+		end := strings.IndexByte(own[i+1:], '/')
+		if end < 0 {
+			return "", fmt.Errorf("cannot find the user manager's cgroup in %s", own)
+		}
+		base = own[:i+1+end]
+	}
+	return filepath.Join(base, bridge.Slice, inst.Scope()), nil
+}
+
+// pendingJob asks what systemd is about to do with the unit, "" where it
+// cannot be asked: then the bridge is left to its scope's own stop.
+func pendingJob(inst bridge.Instance, m systemd.Manager) string {
+	ctx, cancel := context.WithTimeout(context.Background(), meantWait)
+	defer cancel()
+	bus, err := systemd.Connect(ctx, m)
+	if err != nil {
+		return ""
+	}
+	defer bus.Close()
+	job, err := bus.PendingJob(ctx, inst.Unit())
+	if err != nil {
+		return ""
+	}
+	return job
 }
 
 // keeperDied tells a keeper that was killed, panicked or was shot by the

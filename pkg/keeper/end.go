@@ -31,11 +31,16 @@ func (k *keeper) settleDead() (code int, done bool) {
 		k.st.Run = nil
 		return 0, false
 	}
+	failpoint("settling")
 	k.heard(story)
+	byHand := k.startedByHand()
+	// Only a restart that someone asked for keeps the store and comes here by
+	// hand: its stop half met a dead keeper.
+	r.Asked = r.Asked || byHand
 	k.openRing()
 	k.report(k.verdict(story), story)
 	ended := bridge.Verdict{ExitCode: k.exit}
-	return k.exit, !ended.Restarts() && !k.startedByHand()
+	return k.exit, !ended.Restarts() && !byHand
 }
 
 // startedByHand reports whether this start was asked for, so that it has to

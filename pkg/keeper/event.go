@@ -180,6 +180,7 @@ func (k *keeper) finish(v bridge.Verdict, more fields) {
 	k.mustSave()
 	failpoint("before-unstore")
 	k.dropStored()
+	failpoint("unstored")
 	if !v.Restarts() {
 		_ = k.notify.Unstore(fdState)
 		_ = k.notify.Barrier(barrierWait)

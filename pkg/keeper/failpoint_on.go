@@ -9,13 +9,19 @@ import (
 )
 
 // failpointDir arms fail points in a test build: a file of the point's name
-// kills the keeper there, once: the file is removed first, so the directory
-// must be writable for the bridge user.
+// kills the keeper there, once, or has it panic if the file says "panic". The
+// file is removed first, so the directory must be writable for the bridge user
+// (0777: a sticky bit would keep root's files in it).
 const failpointDir = "/run/clauster-failpoints/"
 
 func failpoint(name string) {
-	if os.Remove(failpointDir+name) == nil {
-		_ = unix.Kill(unix.Getpid(), unix.SIGKILL)
-		select {}
+	how, err := os.ReadFile(failpointDir + name)
+	if err != nil || os.Remove(failpointDir+name) != nil {
+		return
 	}
+	if string(how) == "panic" {
+		panic("fail point " + name)
+	}
+	_ = unix.Kill(unix.Getpid(), unix.SIGKILL)
+	select {}
 }

@@ -104,6 +104,7 @@ func (l *loop) end() int {
 	}
 	l.heard(l.story)
 	r.ByPerson = r.ByPerson || l.server.personWrites()
+	failpoint("drained")
 	v := l.verdict(l.story)
 	l.server.close(v)
 	reap(r.ReaperPID)

@@ -94,6 +94,7 @@ func (l *loop) begin() error {
 	}
 	l.publish() // before the first client asks
 	go l.server.accept()
+	failpoint("serving")
 	return nil
 }
 
@@ -102,9 +103,6 @@ func (l *loop) openTerminal() error {
 	l.openRing()
 	if l.ring == nil {
 		return fmt.Errorf("cannot serve without the terminal's ring")
-	}
-	if l.pty != nil {
-		return nil
 	}
 	if err := unix.SetNonblock(l.fds[fdPTY], true); err != nil {
 		return fmt.Errorf("cannot use the terminal: %w", err)
@@ -300,6 +298,7 @@ func (l *loop) becomeReady(e evidence) {
 	r.Link = e.link(r.Record.SpawnMode)
 	l.holdAt, l.lookAt = time.Time{}, time.Time{}
 	r.Health, r.Why = e.health()
+	l.st.Intent = nil
 	l.mustSave()
 	failpoint("ready-saved")
 	l.once(bridge.EventReady, fmt.Sprintf("ready after %s", r.Ready.Sub(r.Launched).Round(time.Millisecond)),

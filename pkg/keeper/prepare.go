@@ -40,18 +40,16 @@ func (k *keeper) prepare(ctx context.Context) (gate.Order, *bridge.Cause, error)
 		return none, nil, err
 	}
 	record := k.readRecord()
-	kind, err := k.kindOfStart(ctx, record)
+	asked, err := k.intend(ctx, record)
+	var bad *badRequestError
+	if errors.As(err, &bad) {
+		return none, &bridge.Cause{Name: "bad-request", Class: bridge.ClassConfig, Reason: err.Error(),
+			Hint: "start it again: clauster-ctl start " + k.inst.String()}, nil
+	}
 	if err != nil {
 		return none, nil, err
 	}
-	var request *bridge.Request
-	if kind == manual {
-		k.st.Crashes, k.st.Next, k.st.Fresh, k.st.LastEnd = 0, time.Time{}, false, ""
-		if request, err = k.records().TakeRequest(k.inst, time.Now()); err != nil {
-			return none, &bridge.Cause{Name: "bad-request", Class: bridge.ClassConfig, Reason: err.Error(),
-				Hint: "start it again: clauster-ctl start " + k.inst.String()}, nil
-		}
-	}
+	kind, request := asked.Kind, asked.Request
 	if err := k.waitDelay(ctx); err != nil {
 		return none, nil, err
 	}
@@ -168,7 +166,7 @@ func (k *keeper) readRecord() *bridge.Record {
 // kindOfStart tells who asked for this start: systemd counts its own restarts
 // in NRestarts, and a manager that is still coming up started what is enabled.
 func (k *keeper) kindOfStart(ctx context.Context, record *bridge.Record) (startKind, error) {
-	if record == nil && k.st.Crashes == 0 {
+	if record == nil && k.st.Crashes == 0 && k.st.Intent == nil {
 		return manual, nil // nothing to continue, nothing to wait for
 	}
 	bus, err := systemd.Connect(ctx, k.manager)
@@ -209,6 +207,7 @@ func (k *keeper) waitDelay(ctx context.Context) error {
 	for ; left > 0; left = time.Until(k.st.Next) {
 		text := fmt.Sprintf("%s; starting again in %s (attempt %d)", k.st.LastEnd, left.Round(time.Second), k.st.Crashes+1)
 		_ = k.notify.Send("STATUS="+bridge.StatusLine(bridge.Crashed, text), extend(step+launchWait))
+		failpoint("delaying")
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

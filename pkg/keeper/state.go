@@ -24,6 +24,8 @@ type state struct {
 	Next    time.Time `json:"next,omitzero"`      // the next launch waits until then
 	Fresh   bool      `json:"fresh,omitempty"`    // resuming failed: launch fresh
 	LastEnd string    `json:"last_end,omitempty"` // sentence for STATUS= while waiting
+	// Of the start under way, until its bridge is ready.
+	Intent *intent `json:"intent,omitempty"`
 
 	Run *run `json:"run,omitempty"` // nil: no bridge was launched or its end is settled
 }

@@ -67,16 +67,12 @@ func (d Dir) WriteRequest(r bridge.Request) error {
 	return d.write(r.Instance+requestSuffix, r)
 }
 
-// TakeRequest reads and removes the request for an instance; nil where there
-// is none or it has expired.
-func (d Dir) TakeRequest(i bridge.Instance, now time.Time) (*bridge.Request, error) {
-	name := i.String() + requestSuffix
-	data, err := d.read(name)
+// ReadRequest gives the request for an instance; nil where there is none or it
+// has expired (never, for the zero time).
+func (d Dir) ReadRequest(i bridge.Instance, now time.Time) (*bridge.Request, error) {
+	data, err := d.read(i.String() + requestSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	}
-	if e := d.remove(name); err == nil {
-		err = e
 	}
 	if err != nil {
 		return nil, err
@@ -93,6 +89,10 @@ func (d Dir) TakeRequest(i bridge.Instance, now time.Time) (*bridge.Request, err
 	}
 	return &r, nil
 }
+
+// RemoveRequest deletes the request for an instance; it is no error if there
+// is none.
+func (d Dir) RemoveRequest(i bridge.Instance) error { return d.remove(i.String() + requestSuffix) }
 
 // Remove deletes what is kept of an instance; it is no error if there is
 // nothing.

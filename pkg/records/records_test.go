@@ -49,7 +49,7 @@ func TestWriteReadRemove(t *testing.T) {
 	}
 }
 
-func TestRequestIsTakenOnceAndExpires(t *testing.T) {
+func TestRequestIsReadUntilItExpires(t *testing.T) {
 	d := Dir{t.TempDir(), -1, -1}
 	i := bridge.Instance{Project: "blog"}
 	now := time.Now()
@@ -60,12 +60,15 @@ func TestRequestIsTakenOnceAndExpires(t *testing.T) {
 		if err := d.WriteRequest(bridge.Request{Instance: "blog", Resume: true, Expires: c.expires}); err != nil {
 			t.Fatal(err)
 		}
-		r, err := d.TakeRequest(i, now)
+		r, err := d.ReadRequest(i, now)
 		if err != nil || (r != nil) != c.want {
 			t.Fatalf("expires %v: got %v, %v", c.expires, r, err)
 		}
-		if r, err := d.TakeRequest(i, now); r != nil || err != nil {
-			t.Fatalf("taken twice: %v, %v", r, err)
+		if err := d.RemoveRequest(i); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := d.ReadRequest(i, now); r != nil || err != nil {
+			t.Fatalf("still there: %v, %v", r, err)
 		}
 	}
 }

@@ -1,0 +1,68 @@
+package keeper
+
+import (
+	"context"
+	"time"
+
+	"clauster/pkg/bridge"
+)
+
+// intent is what a start was asked to be. It is kept until the bridge is
+// ready: a keeper that is killed during a launch is started again by systemd,
+// and its successor must launch what was asked for, not what an automatic
+// restart would (it once continued an old conversation where a person had
+// asked for a fresh one with another name).
+type intent struct {
+	Kind    startKind       `json:"kind"`
+	Request *bridge.Request `json:"request,omitempty"`
+}
+
+// intend settles who asked for this start and for what, once per start that
+// was asked for. The request's file is removed only after the state holds it.
+func (k *keeper) intend(ctx context.Context, record *bridge.Record) (intent, error) {
+	kind, err := k.kindOfStart(ctx, record)
+	if err != nil {
+		return intent{}, err
+	}
+	if kind == automatic && k.st.Intent != nil {
+		k.forgetRequest(k.st.Intent.Request)
+		return *k.st.Intent, nil
+	}
+	in := intent{Kind: kind}
+	if kind == manual {
+		k.settleUnseen()
+		k.st.Crashes, k.st.Next, k.st.Fresh, k.st.LastEnd = 0, time.Time{}, false, ""
+		if in.Request, err = k.records().ReadRequest(k.inst, time.Now()); err != nil {
+			_ = k.records().RemoveRequest(k.inst)
+			return in, &badRequestError{err}
+		}
+	}
+	k.st.Intent = &in
+	if err := k.save(); err != nil {
+		return in, err
+	}
+	failpoint("intended")
+	if in.Request == nil {
+		_ = k.records().RemoveRequest(k.inst) // expired
+	}
+	k.forgetRequest(in.Request)
+	return in, nil
+}
+
+// forgetRequest removes the request's file if it is this request: one that was
+// written since belongs to the next start.
+func (k *keeper) forgetRequest(taken *bridge.Request) {
+	if taken == nil {
+		return
+	}
+	now, err := k.records().ReadRequest(k.inst, time.Time{})
+	if err == nil && now != nil && now.Expires.Equal(taken.Expires) {
+		_ = k.records().RemoveRequest(k.inst)
+	}
+}
+
+// badRequestError is a request that cannot be understood.
+type badRequestError struct{ err error }
+
+func (e *badRequestError) Error() string { return e.err.Error() }
+func (e *badRequestError) Unwrap() error { return e.err }

@@ -1,0 +1,116 @@
+package keeper
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/cgroup"
+	"clauster/pkg/journal"
+	"clauster/pkg/records"
+	"clauster/pkg/redact"
+	"clauster/pkg/systemd"
+)
+
+// orphan is a run whose keeper died and will have no successor: a stop was
+// asked for, and systemd has dropped what was in the fd store. What is left is
+// its scope, its launch record and its events in the journal.
+type orphan struct {
+	inst    bridge.Instance
+	dirs    dirs
+	manager systemd.Manager
+}
+
+// endGently asks the bridge to end as its keeper would have done, by the same
+// ladder. What is left after that is the caller's to kill.
+func (o *orphan) endGently(scope string) {
+	group, err := cgroup.System().Open(scope)
+	if err != nil {
+		return // gone already
+	}
+	defer group.Close()
+	mode := bridge.Standard
+	if r, err := o.record(); err == nil {
+		mode = r.Mode
+	}
+	for _, step := range ladder(mode) {
+		if group.WaitEmpty(step.wait) == nil || step.signal == unix.SIGKILL {
+			return
+		}
+		pids, _, err := group.Procs()
+		if err != nil {
+			return
+		}
+		for _, pid := range pids {
+			// Claude alone is asked, through its reaper; it asks its children.
+			if step.signal == unix.SIGCONT || !slices.Contains(pids, parentOf(pid)) {
+				_ = unix.Kill(pid, step.signal)
+			}
+		}
+	}
+}
+
+// settleUnseen tells the end of the run before, if systemd dropped it in the
+// moment between a keeper's death and its successor: nothing of ours runs
+// then. The spool that nobody removed gives it away.
+func (k *keeper) settleUnseen() {
+	if _, err := os.Lstat(k.dirs.spool); err != nil || k.st.Run != nil {
+		return
+	}
+	o := &orphan{inst: k.inst, dirs: k.dirs, manager: k.manager}
+	o.tellStop("stopped on request between two keepers (exit status unknown)")
+}
+
+// parentOf reads proc(5): the fourth field of stat, after the last parenthesis.
+func parentOf(pid int) int {
+	stat := oneLine("/proc/" + strconv.Itoa(pid) + "/stat")
+	f := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(f) < 2 {
+		return 0
+	}
+	parent, _ := strconv.Atoi(f[1]) // 0 for none
+	return parent
+}
+
+func (o *orphan) record() (bridge.Record, error) {
+	return records.Dir{Path: filepath.Join(o.dirs.state, "instances"), UID: -1, GID: -1}.Read(o.inst)
+}
+
+// askJournal bounds what the journal is waited for.
+const askJournal = 5 * time.Second
+
+// tellStop writes the stop event of the recorded run, if the journal shows
+// that it began and does not show how it ended.
+func (o *orphan) tellStop(reason string) {
+	r, err := o.record()
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askJournal)
+	defer cancel()
+	// What the dead keeper wrote last may still be in journald's socket.
+	_ = exec.CommandContext(ctx, "journalctl", "--sync").Run()
+	origin := journal.Origin{User: o.manager == systemd.User, UID: unix.Getuid()}
+	last, err := journal.LastEvents(ctx, origin, []bridge.Instance{o.inst})
+	e, found := last[o.inst]
+	if err != nil || !found || e.Get(bridge.FieldRun) != r.Run || e.Event().Ends() {
+		return
+	}
+	w := journal.NewWriter(journal.Options{Identifier: "clauster-keeper", Base: journal.Fields{
+		bridge.FieldInstance: o.inst.String(), bridge.FieldProject: o.inst.Project}})
+	w.Event(journal.Event{Name: bridge.EventStop, Message: string(bridge.Stopped) + ": " + reason, Fields: journal.Fields{
+		bridge.FieldRun: r.Run, bridge.FieldLabel: redact.String(r.Label), bridge.FieldMode: string(r.Mode),
+		bridge.FieldSpawnMode: string(r.SpawnMode), bridge.FieldPermissionMode: string(r.PermissionMode),
+		bridge.FieldStatus: string(bridge.Stopped), bridge.FieldReason: reason, bridge.FieldVerdict: "asked"}})
+	_ = w.Close(ctx)
+	// journald names the unit of a living process for sure, of a dead one not.
+	_ = exec.CommandContext(ctx, "journalctl", "--sync").Run()
+}
