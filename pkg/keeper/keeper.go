@@ -57,6 +57,7 @@ type keeper struct {
 	memo *memo
 	st   *state
 	fds  map[string]int // what the fd store holds of the run
+	bus  int            // directory of the system bus's socket, 0 where it is in no secret place
 
 	limits []systemd.Property // of the scope to be made
 
@@ -108,6 +109,7 @@ func wake(p Params, signals chan os.Signal) (*keeper, error) {
 	k.fds = systemd.StoredFDs(os.Getenv)
 	if handed, ok := handedFDs(os.Getenv); ok {
 		k.fds = handed
+		k.adoptBus()
 	}
 	for _, name := range append(systemd.ServiceEnviron(), handoffVariables()...) {
 		if v := os.Getenv(name); v != "" && !strings.HasPrefix(name, "LISTEN_") && !strings.HasPrefix(name, "CLAUSTER_HANDOFF") {
@@ -115,6 +117,7 @@ func wake(p Params, signals chan os.Signal) (*keeper, error) {
 		}
 		os.Unsetenv(name)
 	}
+	failpoint("woken")
 	return k, k.recall()
 }
 

@@ -45,12 +45,30 @@ func (k *keeper) launchAndServe() int {
 	stopped := ctx.Err() != nil
 	cancel()
 	switch {
+	case cause == nil && err == nil:
+		return k.dropAndServe(stopped)
 	case stopped:
 		return k.stopBeforeLaunch()
 	case err != nil:
 		return k.refuse(bridge.Cause{Name: "launch-failed", Class: bridge.ClassTemporary, Reason: err.Error()})
-	case cause != nil:
-		return k.refuse(*cause)
+	}
+	return k.refuse(*cause)
+}
+
+// dropAndServe goes on behind the open gate. Only here, where no signal is
+// taken unchecked any more, root is dropped: an agent that sends SIGTERM from
+// its first instruction must not pass for systemd. A stop that came since the
+// gate opened is left to the loop's check.
+func (k *keeper) dropAndServe(stopped bool) int {
+	if err := k.drop(); err != nil {
+		return k.refuse(bridge.Cause{Name: "launch-failed", Class: bridge.ClassTemporary, Reason: err.Error()})
+	}
+	failpoint("dropped")
+	if stopped {
+		select {
+		case k.signals <- unix.SIGTERM:
+		default: // there are others
+		}
 	}
 	return k.serve()
 }
@@ -81,6 +99,7 @@ func (k *keeper) untilStopped() (context.Context, context.CancelFunc) {
 // order in which a SIGKILL at any point leaves nothing that lives.
 func (k *keeper) launch(ctx context.Context, order gate.Order) (*bridge.Cause, error) {
 	r := k.st.Run
+	failpoint("prepared")
 	if err := k.makeSpool(r.User); err != nil {
 		return nil, err
 	}
@@ -89,6 +108,7 @@ func (k *keeper) launch(ctx context.Context, order gate.Order) (*bridge.Cause, e
 		return nil, err
 	}
 	k.fds[fdListen] = listener
+	failpoint("listening")
 	if k.ring, err = terminal.NewRing(ringSize); err != nil {
 		return nil, err
 	}
@@ -110,11 +130,13 @@ func (k *keeper) launch(ctx context.Context, order gate.Order) (*bridge.Cause, e
 	if err := k.records().Write(r.Record); err != nil {
 		return nil, err
 	}
+	failpoint("recorded")
 	k.memo.setSpool(spool.Position{})
 	k.memo.setScanned(0)
 	if err := k.save(); err != nil {
 		return nil, err
 	}
+	failpoint("saved")
 	for name, fd := range k.fds {
 		if err := k.notify.Store(name, fd); err != nil {
 			return nil, err
@@ -135,10 +157,6 @@ func (k *keeper) launch(ctx context.Context, order gate.Order) (*bridge.Cause, e
 		return nil, fmt.Errorf("cannot open the gate: %w", err)
 	}
 	failpoint("gate-open")
-	if err := r.User.drop(); err != nil {
-		return nil, err
-	}
-	failpoint("dropped")
 	return nil, nil
 }
 
@@ -220,7 +238,10 @@ func (k *keeper) forkGate(u user) (gateProcess, error) {
 		return none, fmt.Errorf("cannot open a pseudo-terminal: %w", err)
 	}
 	defer slave.Close()
-	k.pty = master
+	// Not used but for its descriptor: package pty has put it into blocking
+	// mode, and a pump that sits in read(2) can neither be stopped for a reload
+	// nor meet a deadline (openTerminal undoes it).
+	defer master.Close()
 	if err := pty.Setsize(slave, &pty.Winsize{Rows: defaultRows, Cols: defaultCols}); err != nil {
 		return none, fmt.Errorf("cannot size the pseudo-terminal: %w", err)
 	}

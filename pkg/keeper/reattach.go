@@ -16,7 +16,7 @@ import (
 func (k *keeper) reattach() int {
 	r := k.st.Run
 	k.openRing()
-	if err := r.User.drop(); err != nil {
+	if err := k.drop(); err != nil {
 		k.say(journalErr, err.Error())
 		return 2
 	}
@@ -53,6 +53,7 @@ func (k *keeper) answerReload() {
 	if err != nil {
 		return
 	}
+	failpoint("reload-answering")
 	go func() {
 		_ = conn.Send(control.TypeReloaded, control.Reloaded{Version: k.params.Version, PID: os.Getpid()})
 		time.AfterFunc(time.Second, func() { conn.Close() })

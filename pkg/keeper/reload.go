@@ -81,6 +81,9 @@ func (k *keeper) reload(answer *control.Conn) error {
 	_ = k.notify.Send("WATCHDOG=1")
 	failpoint("reload-checked")
 	fds := map[string]int{fdState: k.memo.fd}
+	if k.bus != 0 {
+		fds[fdBus] = k.bus
+	}
 	for name, fd := range k.fds {
 		fds[name] = fd
 	}

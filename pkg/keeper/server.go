@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 
 	"clauster/pkg/bridge"
 	"clauster/pkg/control"
@@ -209,9 +209,15 @@ func (s *server) resize(size control.Size) {
 	l := s.l
 	rows, cols := uint16(size.Rows), uint16(size.Cols)
 	if r, c := l.ring.Screen(); r == rows && c == cols {
-		_ = pty.Setsize(l.pty, &pty.Winsize{Rows: rows, Cols: cols - 1})
+		_ = l.setSize(rows, cols-1)
 	}
-	if err := pty.Setsize(l.pty, &pty.Winsize{Rows: rows, Cols: cols}); err == nil {
+	if l.setSize(rows, cols) == nil {
 		l.ring.SetScreen(rows, cols)
 	}
+}
+
+// setSize goes by the bare descriptor: pty.Setsize would put the terminal into
+// blocking mode under the pump.
+func (l *loop) setSize(rows, cols uint16) error {
+	return unix.IoctlSetWinsize(l.fds[fdPTY], unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols})
 }

@@ -44,23 +44,38 @@ func ladder(mode bridge.Mode) []rung {
 const meantWait = 10 * time.Second
 
 // meant reports whether systemd stands behind a SIGTERM: an agent shares the
-// dropped keeper's uid and may send one, which must not stop the bridge. No
-// bus to ask means the host is going down. A bus that refuses for its limit of
-// connections proves nothing, because an agent can use that up too; a stop that
-// was meant then ends with TimeoutStopSec and the scope's own stop (PartOf=).
+// dropped keeper's uid and may send one, which must not stop the bridge. Only
+// a bus that is not there at all means that the host is going down. Every
+// other failure proves nothing, because an agent can cause it: it can use up
+// the bus's connections of its uid, and with prlimit(2) the keeper's own
+// descriptors. A stop that was meant then ends with TimeoutStopSec= and the
+// scope's own stop (PartOf=).
 func (k *keeper) meant() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), meantWait)
 	defer cancel()
+	for {
+		state, err := k.unitState(ctx)
+		switch {
+		case err == nil:
+			return state == "deactivating" || state == "inactive" || state == "failed"
+		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ECONNREFUSED):
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(checkGap):
+		}
+	}
+}
+
+func (k *keeper) unitState(ctx context.Context) (string, error) {
 	bus, err := systemd.Connect(ctx, k.manager)
 	if err != nil {
-		return !errors.Is(err, systemd.ErrBusy)
+		return "", err
 	}
 	defer bus.Close()
-	state, err := bus.ActiveState(ctx, k.inst.Unit())
-	if err != nil {
-		return true
-	}
-	return state == "deactivating" || state == "inactive" || state == "failed"
+	return bus.ActiveState(ctx, k.inst.Unit())
 }
 
 // signalBridge sends through the reaper, which alone knows for sure which
