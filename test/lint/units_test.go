@@ -111,7 +111,7 @@ func TestUnitsForbiddenSettings(t *testing.T) {
 // difference.
 func TestUserUnitFollowsSystemUnit(t *testing.T) {
 	needsRoot := []string{"Wants", "After", "Group", "DevicePolicy", "IPAddressDeny", "CapabilityBoundingSet",
-		"PrivateMounts", "BindPaths", "Environment", "InaccessiblePaths", "ProtectControlGroups", "ProtectClock"}
+		"PrivateMounts", "ProtectSystem", "ReadWritePaths", "BindPaths", "Environment", "InaccessiblePaths", "ProtectClock"}
 	differs := []string{"ExecStopPost", "RuntimeDirectoryMode", "WantedBy"}
 	user := map[string]string{}
 	for _, s := range settings(t, userUnit) {
