@@ -6,17 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
-	"time"
 
 	"clauster/pkg/bridge"
-	"clauster/pkg/journal"
 	"clauster/pkg/systemd"
 )
 
@@ -258,100 +254,6 @@ func (w *world) view(i bridge.Instance, f bridge.UnitFacts, host string, brief b
 	s := bridge.Judge(f)
 	v.Status, v.Health, v.Reason = s.Status, s.Health, clean(s.Reason)
 	return v
-}
-
-// journalPatience bounds one run of journalctl.
-const journalPatience = 10 * time.Second
-
-// fromJournal gives the dead that systemd has forgotten their last word. A
-// caller who may not read the journal sees them without.
-func (w *world) fromJournal(ctx context.Context, views []View) {
-	var dead []bridge.Instance
-	for _, v := range views {
-		if !v.live && !w.loaded(v.instance) {
-			dead = append(dead, v.instance)
-		}
-	}
-	if len(dead) == 0 {
-		return
-	}
-	if !w.app.userMode && !w.app.JournalReadable() {
-		if w.app.entitled() {
-			w.warnings = append(w.warnings, fmt.Errorf("the journal is closed to you, so the ends of %d bridges are not known: %s",
-				len(dead), journalGroupHint(w.app)))
-		}
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, journalPatience)
-	defer cancel()
-	last, err := journal.LastEvents(ctx, w.app.origin(), dead)
-	if err != nil {
-		w.warnings = append(w.warnings, err)
-	}
-	for n := range views {
-		if e, ok := last[views[n].instance]; ok {
-			views[n].endedAs(e, w.bootID())
-		} else if r, ok := w.records[views[n].instance]; ok && !views[n].live && views[n].Since.IsZero() {
-			views[n].Since = utc{r.Launched}
-		}
-	}
-}
-
-// bootID is that of the running kernel, as journald writes it.
-func (w *world) bootID() string {
-	data, err := os.ReadFile(w.app.path("/proc/sys/kernel/random/boot_id"))
-	if err != nil {
-		return ""
-	}
-	return strings.ReplaceAll(strings.TrimSpace(string(data)), "-", "")
-}
-
-// endedAs takes status, reason and time from the last event of a dead
-// instance. Where that is no end, the machine went down before there was one.
-func (v *View) endedAs(e journal.Entry, boot string) {
-	v.Since = utc{e.Time}
-	v.Run = cmp.Or(clean(e.Get(bridge.FieldRun)), v.Run)
-	switch name := e.Event(); name {
-	case bridge.EventSpawn, bridge.EventReady:
-		v.Status, v.Reason = bridge.Crashed, "it was running when the machine went down"
-		if e.Get("_BOOT_ID") == boot {
-			v.Reason = "its keeper ended without saying why"
-		}
-		v.Hint = "clauster-ctl start --resume " + v.Instance
-	default:
-		v.Status = map[bridge.Event]bridge.Status{bridge.EventStop: bridge.Stopped, bridge.EventCrash: bridge.Crashed,
-			bridge.EventError: bridge.Failed}[name]
-		v.Reason = clean(e.Get(bridge.FieldReason))
-		v.Hint = clean(e.Get(bridge.FieldHint))
-		v.VerdictWord = clean(e.Get(bridge.FieldVerdict))
-	}
-}
-
-// compareConfig marks the bridges whose configuration is another now.
-func (w *world) compareConfig(views []View) {
-	var live bool
-	for _, v := range views {
-		live = live || v.live
-	}
-	if !live || !w.app.entitled() {
-		return
-	}
-	cfg := w.app.configIfReadable()
-	if cfg == nil {
-		return
-	}
-	hashes := map[string]string{}
-	for n := range views {
-		v := &views[n]
-		r, ok := w.records[v.instance]
-		if !ok || !v.live || r.Config == "" {
-			continue
-		}
-		if hashes[v.Project] == "" {
-			hashes[v.Project] = cfg.BridgeHash(v.Project)
-		}
-		v.ConfigChanged = r.Config != hashes[v.Project]
-	}
 }
 
 // warn says on stderr what could not be read on the way.
