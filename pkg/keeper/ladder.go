@@ -133,7 +133,7 @@ func (l *loop) lookAtSession(now time.Time) {
 }
 
 // lookAtFreezer sees a frozen scope or a stopped claude, which say nothing by
-// themselves.
+// themselves. A stopped reaper is woken: claude's end would never be known.
 func (l *loop) lookAtFreezer() {
 	r := l.st.Run
 	l.frozen = ""
@@ -141,18 +141,26 @@ func (l *loop) lookAtFreezer() {
 		l.frozen = "its scope is frozen: systemctl thaw " + l.inst.Scope()
 		return
 	}
-	if r.ClaudePID == 0 {
-		return
+	if stoppedBySignal(r.ReaperPID) {
+		_ = unix.PidfdSendSignal(l.fds[fdReaper], unix.SIGCONT, nil, 0)
 	}
-	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(r.ClaudePID), "stat"))
-	if err != nil {
-		return
-	}
-	// proc(5): the state follows the last parenthesis of the name.
-	_, rest, _ := strings.Cut(string(stat[max(0, strings.LastIndexByte(string(stat), ')')):]), " ")
-	if strings.HasPrefix(rest, "T") {
+	if stoppedBySignal(r.ClaudePID) {
 		l.frozen = "claude is stopped by a signal: kill -CONT " + strconv.Itoa(r.ClaudePID)
 	}
+}
+
+// stoppedBySignal reads the state in /proc/PID/stat, which follows the last
+// parenthesis of the name (proc(5)).
+func stoppedBySignal(pid int) bool {
+	if pid == 0 {
+		return false
+	}
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(stat[max(0, strings.LastIndexByte(string(stat), ')')):]), " ")
+	return strings.HasPrefix(rest, "T")
 }
 
 func scopeFrozen(path string) bool {

@@ -227,10 +227,21 @@ func due(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
 // looks at what no signal tells: freezer and stopped processes.
 func (l *loop) feedWatchdog(now time.Time) {
 	l.dogAt = now.Add(l.notify.Watchdog() / 2)
-	if l.pump.busy() < busyTooLong && l.chronicle.spool.Busy() < busyTooLong {
+	if l.pump.busy() < busyTooLong && l.chronicle.spool.Busy() < busyTooLong && !crippled() {
 		_ = l.notify.Send("WATCHDOG=1")
 	}
 	l.lookAtFreezer()
+}
+
+// fewFiles is a limit of open files below which a keeper cannot do its work.
+const fewFiles = 256
+
+// crippled reports whether someone has taken the keeper's descriptors away:
+// prlimit(2) asks for the uid alone, which agents share. The successor that
+// the watchdog brings has the unit's limits again.
+func crippled() bool {
+	var limit unix.Rlimit
+	return unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil && limit.Cur < fewFiles
 }
 
 // onMarker takes one piece of evidence out of the debug file.
