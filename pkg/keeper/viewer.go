@@ -76,7 +76,7 @@ func (s *server) send(v *viewer, at uint64) {
 	for {
 		n, lost := s.l.ring.ReadAt(buf, at)
 		if n > 0 {
-			if err := v.conn.SendBytes(control.TypeOutput, buf[:n]); err != nil {
+			if err := s.sendPart(v, at, lost, buf[:n]); err != nil {
 				_ = v.conn.Close() // wakes receive
 				return
 			}
@@ -93,6 +93,20 @@ func (s *server) send(v *viewer, at uint64) {
 			return
 		}
 	}
+}
+
+// sendPart sends output. A viewer that missed some because it was slow is told
+// where it is now, or it would go on at a wrong offset after a redial.
+func (s *server) sendPart(v *viewer, at, lost uint64, part []byte) error {
+	if lost > 0 {
+		rows, cols := s.l.ring.Screen()
+		err := v.conn.Send(control.TypeAttached, control.Attached{Size: control.Size{Rows: int(rows), Cols: int(cols)},
+			Run: s.l.snapshot.Load().Run, Offset: at + lost})
+		if err != nil {
+			return err
+		}
+	}
+	return v.conn.SendBytes(control.TypeOutput, part)
 }
 
 // sayEnded tells the viewer that the bridge is gone, once that is known.
