@@ -54,12 +54,17 @@ EOF
 
 # nfpm expands variables in some places and not in others.
 sed "s|\${OUT}|$OUT|g; s|\${VERSION}|$VERSION|g; s|\${GOARCH}|$GOARCH|g" packaging/nfpm.yaml >"$OUT/nfpm.yaml"
-rm -f "$OUT"/packages/clauster[_-]"$VERSION"-*
+# Aside first: a build that fails leaves the packages of the last one.
+new=$(mktemp -d "$OUT/new.XXXXXX")
+trap 'rm -rf "$new"' EXIT
 for packager in deb rpm; do
     "${NFPM:-build/tools/nfpm-v2.45.0}" package --config "$OUT/nfpm.yaml" \
-        --packager "$packager" --target "$OUT/packages/" >"$OUT/nfpm.log" 2>&1 || {
+        --packager "$packager" --target "$new/" >"$OUT/nfpm.log" 2>&1 || {
         cat "$OUT/nfpm.log" >&2
         exit 1
     }
 done
-ls "$OUT"/packages/clauster[_-]"$VERSION"-*
+for file in "$new"/*; do
+    mv "$file" "$OUT/packages/"
+    echo "$OUT/packages/${file##*/}"
+done
