@@ -39,7 +39,8 @@ test-unit: ## unit tests with -race
 	$(GO) test -race -timeout $(UNIT_TIMEOUT) $(UNIT_PACKAGES)
 
 test-machine: packages ## the tests on a real systemd machine
-	$(GO) test -timeout $(MACHINE_TIMEOUT) $(MACHINE_PACKAGES)
+	# One after the other: they measure time, and machines share the cores.
+	$(GO) test -p 1 -timeout $(MACHINE_TIMEOUT) $(MACHINE_PACKAGES)
 
 lint: $(STATICCHECK) packages ## gofmt, vet, staticcheck, shellcheck, units, packages, the rules of this repository
 	STATICCHECK=$(STATICCHECK) packaging/lint.sh
@@ -48,7 +49,7 @@ bench: packages ## measure against the goals; the last table is kept in docs/per
 	$(GO) test -count=1 -timeout 60m -v ./test/bench/...
 
 soak: packages ## the machine tests at full count (hours)
-	CLAUSTER_SOAK=1 $(GO) test -count=1 -timeout 12h -v $(MACHINE_PACKAGES)
+	CLAUSTER_SOAK=1 $(GO) test -p 1 -count=1 -timeout 12h -v $(MACHINE_PACKAGES)
 
 fuzz: ## every fuzz target for FUZZTIME each
 	FUZZTIME=$(FUZZTIME) packaging/fuzz.sh
