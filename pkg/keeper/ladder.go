@@ -106,9 +106,9 @@ func (l *loop) end() int {
 	r.ByPerson = r.ByPerson || l.server.personWrites()
 	failpoint("drained")
 	v := l.verdict(l.story)
-	l.server.close(v)
 	reap(r.ReaperPID)
 	l.report(v, l.story)
+	l.server.close(v) // after the event: viewers may take a second to leave
 	return l.exit
 }
 
