@@ -55,7 +55,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 	FUZZTIME=$(FUZZTIME) packaging/fuzz.sh
 
 demo: packages ## a throwaway machine with a bridge whose keeper is killed before your eyes
-	test/demo/run
+	$(GO) run ./test/demo
 
 clean: ## remove build/
 	rm -rf build
