@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -333,41 +332,4 @@ func (k *keeper) enclose(ctx context.Context, pid int) error {
 	}
 	k.st.Run.Cgroup = path
 	return nil
-}
-
-// sessionKey reads the key of session_ref, or makes it: 32 bytes, root's
-// alone.
-func (k *keeper) sessionKey() ([]byte, error) {
-	path := filepath.Join(k.dirs.state, "session_ref.key")
-	key, err := os.ReadFile(path)
-	if err == nil && len(key) == 32 {
-		return key, nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cannot read %s: %w", path, err)
-	}
-	return makeKey(path)
-}
-
-func makeKey(path string) ([]byte, error) {
-	random, err := os.Open("/dev/urandom")
-	if err != nil {
-		return nil, err
-	}
-	defer random.Close()
-	key := make([]byte, 32)
-	if _, err := io.ReadFull(random, key); err != nil {
-		return nil, err
-	}
-	// Two first launches may race: link fails for the second, which then
-	// reads what the first one made.
-	temp := path + "." + strconv.Itoa(os.Getpid())
-	if err := os.WriteFile(temp, key, 0o600); err != nil {
-		return nil, fmt.Errorf("cannot make %s: %w", path, err)
-	}
-	defer os.Remove(temp)
-	if err := os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("cannot make %s: %w", path, err)
-	}
-	return os.ReadFile(path)
 }
