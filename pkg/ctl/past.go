@@ -29,8 +29,8 @@ func (w *world) fromJournal(ctx context.Context, views []View) {
 	}
 	if !w.app.userMode && !w.app.JournalReadable() {
 		if w.app.entitled() {
-			w.warnings = append(w.warnings, fmt.Errorf("the journal is closed to you, so the ends of %d bridges are not known: %s",
-				len(dead), journalGroupHint(w.app)))
+			w.warnings = append(w.warnings, fmt.Errorf("the journal is closed to you, so it is not known how these ended: %s (%s)",
+				nameSome(dead), journalGroupHint(w.app)))
 		}
 		return
 	}
@@ -104,4 +104,17 @@ func (w *world) compareConfig(views []View) {
 		}
 		v.ConfigChanged = r.Config != hashes[v.Project]
 	}
+}
+
+// nameSome names instances, the first few of many.
+func nameSome(list []bridge.Instance) string {
+	const most = 5
+	var names []string
+	for _, i := range list[:min(len(list), most)] {
+		names = append(names, i.String())
+	}
+	if len(list) > most {
+		names = append(names, fmt.Sprintf("and %d more", len(list)-most))
+	}
+	return strings.Join(names, ", ")
 }

@@ -66,7 +66,7 @@ func (a *App) projects(ctx context.Context) ([]projectView, error) {
 	facts, err := a.lookAsUser(ctx, cfg, root)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, failed("make it, or set projects_root in "+cfg.Path, "%s does not exist", root)
+		return nil, failed(a.makeHint(cfg, root)+", or set projects_root in "+cfg.Path, "%s does not exist", root)
 	case errors.Is(err, fs.ErrPermission):
 		return nil, &fault{ExitUnreachable, err, "sudo clauster-ctl projects"}
 	case err != nil:
@@ -84,6 +84,14 @@ func (a *App) projects(ctx context.Context) ([]projectView, error) {
 	}
 	a.countInstances(ctx, views)
 	return views, nil
+}
+
+// makeHint is the command that makes a directory of the bridge user's.
+func (a *App) makeHint(cfg *config.Config, dir string) string {
+	if a.userMode {
+		return "mkdir -p " + dir
+	}
+	return "sudo -iu " + cfg.User + " mkdir -p " + dir
 }
 
 // lookAsUser lists the projects with the bridge user's eyes where it can.

@@ -3,6 +3,7 @@ package ctl
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"clauster/pkg/bridge"
@@ -49,8 +50,24 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no such instance or project,
 	root.AddCommand(a.listCommand(), a.statusCommand(), a.startCommand(), a.stopCommand(), a.restartCommand(),
 		a.logsCommand(), a.attachCommand(), a.openCommand(), a.trustCommand(), a.projectsCommand(), a.keepersCommand(),
 		a.forgetCommand(), a.configCommand(), a.versionCommand(), a.completionCommand(), a.asUserCommand())
-	root.SetHelpCommand(&cobra.Command{Use: "no-help-command", Hidden: true})
+	root.SetHelpCommand(helpCommand(root))
+	root.Version = a.Version
+	root.SetVersionTemplate("clauster-ctl {{.Version}}\n")
 	return root
+}
+
+// helpCommand is `help` and `help COMMAND`, which many type first.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Hidden: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usage("clauster-ctl --help", "there is no command %q", strings.Join(args, " "))
+			}
+			return c.Help()
+		},
+	}
 }
 
 // instanceArgs accepts from low to high instance names; high < 0 is no bound.

@@ -202,7 +202,7 @@ func (a *App) checkProject(i bridge.Instance) error {
 	st, err := os.Stat(a.path(dir))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return noInstance("clauster-ctl projects, or make the directory", "there is no project %s: %s does not exist", i.Project, dir)
+		return noInstance(a.makeHint(cfg, dir)+", or choose one: clauster-ctl projects", "there is no project %s: %s does not exist", i.Project, dir)
 	case err != nil:
 		return nil
 	case !st.IsDir():
