@@ -100,11 +100,11 @@ func decideCrash(e End) Verdict {
 	case e.Cause.Class == ClassPermanent || e.Cause.Class == ClassConfig:
 		v.ExitCode, v.Hint = ExitGaveUp, e.Cause.Hint
 	case e.Policy == RestartNever:
-		v.ExitCode, v.Hint = ExitGaveUp, `restart = "never" keeps it down: clauster-ctl start --resume`
+		v.ExitCode, v.Hint = ExitGaveUp, `restart = "never" keeps it down: clauster-ctl start --resume INSTANCE`
 	case e.BudgetOut && e.Cause.Class != ClassTemporary:
 		v.ExitCode = ExitGaveUp
 		v.Reason += "; it crashed too often and is not started again"
-		v.Hint = "find the cause, then: clauster-ctl start --resume"
+		v.Hint = "find the cause, then: clauster-ctl start --resume INSTANCE"
 	}
 	return v
 }
