@@ -101,7 +101,20 @@ func (k *keeper) write(e bridge.Event, id, message string, more fields) {
 			f[name] = redact.String(value)
 		}
 	}
+	if f[bridge.FieldReason] == "" && explains(e) {
+		f[bridge.FieldReason] = redact.String(message)
+	}
 	k.journal.Event(journal.Event{Name: e, ID: id, Message: redact.String(message), Fields: f})
+}
+
+// explains reports whether the catalog's entry of an event shows its reason:
+// journalctl -x prints the bare name of a field that is not there.
+func explains(e bridge.Event) bool {
+	switch e {
+	case bridge.EventSpawn, bridge.EventReady, bridge.EventReattached:
+		return false
+	}
+	return true
 }
 
 // sessionRef is what stands for the session's id outside the keeper, "" while
