@@ -40,11 +40,11 @@ func Cleanup(instance string, getenv func(string) string) error {
 		return err
 	}
 	if keeperDied(getenv("EXIT_CODE"), getenv("EXIT_STATUS")) {
-		switch job := pendingJob(inst, manager); job {
+		switch job := pendingJob(inst, manager); job.Type {
 		case "stop", "restart":
 			o := &orphan{inst: inst, dirs: dirs, manager: manager}
-			o.endGently(scope)
-			if job == "stop" { // the fd store is dropped: no successor will know
+			o.endGently(scope, time.Since(job.Since))
+			if job.Type == "stop" { // the fd store is dropped: no successor will know
 				defer o.tellStop("stopped on request while its keeper was dead (exit status unknown)")
 			}
 		default:
@@ -77,19 +77,19 @@ func scopePath(inst bridge.Instance) (string, error) {
 	return filepath.Join(base, bridge.Slice, inst.Scope()), nil
 }
 
-// pendingJob asks what systemd is about to do with the unit, "" where it
+// pendingJob asks what systemd is about to do with the unit, nothing where it
 // cannot be asked: then the bridge is left to its scope's own stop.
-func pendingJob(inst bridge.Instance, m systemd.Manager) string {
+func pendingJob(inst bridge.Instance, m systemd.Manager) systemd.Pending {
 	ctx, cancel := context.WithTimeout(context.Background(), meantWait)
 	defer cancel()
 	bus, err := systemd.Connect(ctx, m)
 	if err != nil {
-		return ""
+		return systemd.Pending{}
 	}
 	defer bus.Close()
 	job, err := bus.PendingJob(ctx, inst.Unit())
 	if err != nil {
-		return ""
+		return systemd.Pending{}
 	}
 	return job
 }

@@ -33,6 +33,9 @@ func (k *keeper) settleDead() (code int, done bool) {
 	}
 	failpoint("settling")
 	k.heard(story)
+	if !r.Ready.IsZero() {
+		k.sayReady()
+	}
 	byHand := k.startedByHand()
 	// Only a restart that someone asked for keeps the store and comes here by
 	// hand: its stop half met a dead keeper.
@@ -73,7 +76,7 @@ func (k *keeper) heard(s gate.Story) {
 		k.warn(w)
 	}
 	r.WarningsSeen = len(s.Warnings)
-	if s.Started != nil && r.ClaudePID == 0 {
+	if s.Started != nil {
 		r.ClaudePID, r.ClaudeVersion = s.Started.PID, s.Started.Version
 		r.Dir, r.ConfigDir = s.Started.Dir, s.Started.ConfigDir
 		k.once(bridge.EventSpawn, fmt.Sprintf("claude %s was started as pid %d", r.ClaudeVersion, r.ClaudePID),

@@ -141,6 +141,9 @@ func (l *loop) stopReaders() {
 func (l *loop) run() int {
 	l.story, _ = readStory(l.fds[fdStory])
 	l.heard(l.story)
+	if !l.st.Run.Ready.IsZero() {
+		l.sayReady()
+	}
 	l.react()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -312,9 +315,15 @@ func (l *loop) becomeReady(e evidence) {
 	l.st.Intent = nil
 	l.mustSave()
 	failpoint("ready-saved")
-	l.once(bridge.EventReady, fmt.Sprintf("ready after %s", r.Ready.Sub(r.Launched).Round(time.Millisecond)),
-		fields{bridge.FieldHealth: string(r.Health), bridge.FieldPID: strconv.Itoa(r.ClaudePID), bridge.FieldClaudeVersion: r.ClaudeVersion})
+	l.sayReady()
 	l.tell(string(r.Health), r.Why, "READY=1")
+}
+
+// sayReady writes the ready event, once: a predecessor may have died over it.
+func (k *keeper) sayReady() {
+	r := k.st.Run
+	k.once(bridge.EventReady, fmt.Sprintf("ready after %s", r.Ready.Sub(r.Launched).Round(time.Millisecond)),
+		fields{bridge.FieldHealth: string(r.Health), bridge.FieldPID: strconv.Itoa(r.ClaudePID), bridge.FieldClaudeVersion: r.ClaudeVersion})
 }
 
 // whileStarting shows what is waited for, and arms the hold.

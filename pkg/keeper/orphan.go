@@ -30,8 +30,9 @@ type orphan struct {
 }
 
 // endGently asks the bridge to end as its keeper would have done, by the same
-// ladder. What is left after that is the caller's to kill.
-func (o *orphan) endGently(scope string) {
+// ladder, into which the stop is already for the given time. What is left after
+// that is the caller's to kill.
+func (o *orphan) endGently(scope string, into time.Duration) {
 	group, err := cgroup.System().Open(scope)
 	if err != nil {
 		return // gone already
@@ -41,7 +42,7 @@ func (o *orphan) endGently(scope string) {
 	if r, err := o.record(); err == nil {
 		mode = r.Mode
 	}
-	for _, step := range ladder(mode) {
+	for _, step := range remaining(ladder(mode), into) {
 		if group.WaitEmpty(step.wait) == nil || step.signal == unix.SIGKILL {
 			return
 		}
@@ -56,6 +57,23 @@ func (o *orphan) endGently(scope string) {
 			}
 		}
 	}
+}
+
+// remaining gives the steps from the last request that was due; it is made
+// again, because the keeper may have died before it made it.
+func remaining(steps []rung, into time.Duration) []rung {
+	if into < 0 || into > intWait+termWait+killWait { // not of this stop
+		return steps
+	}
+	at, from := time.Duration(0), 0
+	left := slices.Clone(steps)
+	for i, step := range steps {
+		at += step.wait
+		if left[i].wait = min(max(at-into, 0), step.wait); at <= into && step.signal != unix.SIGCONT {
+			from = i
+		}
+	}
+	return left[from:]
 }
 
 // settleUnseen tells the end of the run before, if systemd dropped it in the

@@ -140,3 +140,27 @@ func TestLadder(t *testing.T) {
 		}
 	}
 }
+
+// A stop that meets a dead keeper half way goes on where it was.
+func TestRemainingLadder(t *testing.T) {
+	steps := ladder(bridge.Standard)
+	for _, c := range []struct {
+		into  time.Duration
+		first unix.Signal
+		sum   time.Duration
+	}{
+		{-time.Second, unix.SIGINT, intWait + termWait}, {time.Hour, unix.SIGINT, intWait + termWait},
+		{time.Second, unix.SIGINT, intWait + termWait - time.Second},
+		{intWait, unix.SIGTERM, termWait}, {intWait + time.Second, unix.SIGTERM, termWait - time.Second},
+		{intWait + termWait, unix.SIGKILL, 0},
+	} {
+		got := remaining(steps, c.into)
+		var sum time.Duration
+		for _, s := range got {
+			sum += s.wait
+		}
+		if got[0].signal != c.first || sum != c.sum {
+			t.Errorf("%v into the stop: first %v, %v in all", c.into, got[0].signal, sum)
+		}
+	}
+}
