@@ -27,6 +27,7 @@ func lockConfig(ctx context.Context, file string) (unlock func(), err error) {
 	defer cancel()
 	tick := time.NewTicker(lockTick)
 	defer tick.Stop()
+	var seen sighting
 	for {
 		err := os.Mkdir(lock, 0o755)
 		if err == nil {
@@ -35,7 +36,7 @@ func lockConfig(ctx context.Context, file string) (unlock func(), err error) {
 		if !errors.Is(err, fs.ErrExist) {
 			return nil, cannot("lock", file, err)
 		}
-		if err := breakStale(lock); err != nil {
+		if err := breakStale(lock, &seen); err != nil {
 			return nil, err
 		}
 		select {
@@ -46,10 +47,16 @@ func lockConfig(ctx context.Context, file string) (unlock func(), err error) {
 	}
 }
 
-// breakStale removes a lock that nobody holds any more. The directory is
-// empty, so that rmdir is all it takes; whoever loses the race for the next
-// mkdir waits on.
-func breakStale(lock string) error {
+// sighting is when a lock was first seen with the time that it has.
+type sighting struct{ stamp, at time.Time }
+
+// breakStale removes a lock that nobody holds any more: its time is old, or has
+// not moved for lockStale under our eyes. The latter is for a host whose clock
+// went back in a power cut: there the orphan's time lies in the future and
+// would keep every launch from its trust for as long. The directory is empty,
+// so that rmdir is all it takes; whoever loses the race for the next mkdir
+// waits on.
+func breakStale(lock string, seen *sighting) error {
 	info, err := os.Lstat(lock)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -58,7 +65,12 @@ func breakStale(lock string) error {
 		return cannot("look at lock", lock, err)
 	case !info.IsDir():
 		return fmt.Errorf("cannot take lock %s: it is no directory and claude cannot take it either; remove it: rm %s", lock, lock)
-	case time.Since(info.ModTime()) > lockStale:
+	}
+	stamp := info.ModTime()
+	if !stamp.Equal(seen.stamp) {
+		*seen = sighting{stamp, time.Now()}
+	}
+	if time.Since(stamp) > lockStale || time.Since(seen.at) > lockStale {
 		_ = os.Remove(lock)
 	}
 	return nil

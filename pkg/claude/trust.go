@@ -185,32 +185,46 @@ func granted(doc []byte, path string) ([]byte, error) {
 	return doc, nil
 }
 
-// backUp keeps the file as it was before Clauster first touched it.
+// backUp keeps the file as it was before Clauster first touched it. The name
+// appears with the content behind it: a power cut leaves no half backup that
+// every later launch would take for a whole one.
 func backUp(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
+	if _, err := os.Lstat(path); err == nil {
 		return nil
 	}
+	temp, err := writeTemp(path, data, 0o600)
 	if err != nil {
 		return cannot("make backup", path, err)
 	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		_ = os.Remove(path) // half a backup is none
+	defer os.Remove(temp)
+	if err := os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return cannot("make backup", path, err)
 	}
 	return nil
 }
 
 // replace writes a file atomically with the given mode.
-func replace(path string, data []byte, mode fs.FileMode) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".clauster-") // 0600, never through a link
+func replace(path string, data []byte, mode fs.FileMode) error {
+	temp, err := writeTemp(path, data, mode)
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
 	if err != nil {
+		_ = os.Remove(temp)
 		return cannot("write", path, err)
+	}
+	if d, err := os.Open(filepath.Dir(path)); err == nil {
+		_ = d.Sync() // the rename itself has happened; a file system without directory sync is fine
+		_ = d.Close()
+	}
+	return nil
+}
+
+// writeTemp writes data durably beside path and gives the name.
+func writeTemp(path string, data []byte, mode fs.FileMode) (temp string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".clauster-") // 0600, never through a link
+	if err != nil {
+		return "", err
 	}
 	_, err = f.Write(data)
 	if err == nil {
@@ -219,17 +233,9 @@ func replace(path string, data []byte, mode fs.FileMode) (err error) {
 	if err == nil {
 		err = f.Sync()
 	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
+	if err = errors.Join(err, f.Close()); err != nil {
 		_ = os.Remove(f.Name())
-		return cannot("write", path, err)
+		return "", err
 	}
-	if d, err := os.Open(dir); err == nil {
-		_ = d.Sync() // the rename itself has happened; a file system without directory sync is fine
-		_ = d.Close()
-	}
-	return nil
+	return f.Name(), nil
 }

@@ -149,7 +149,9 @@ func ceiling(o Order, p prepared) *bridge.Cause {
 	return &c
 }
 
-const grantWait = 10 * time.Second
+// grantWait is longer than the life of an orphaned lock on ~/.claude.json
+// (10 s), which a power cut leaves.
+const grantWait = 20 * time.Second
 
 // grant writes trust and consent where asked to.
 func grant(o Order, p prepared, warn func(string)) *bridge.Cause {
