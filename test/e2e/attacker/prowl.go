@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// tally counts what was tried and what worked.
+type tally struct {
+	tries, hits int
+	pids        map[int]bool
+	kinds       map[string]int // by subcommand: run, gate, selfcheck …
+}
+
+// prowl tries everything that the kernel guards with its trace check, on every
+// keeper and gate, as fast as it can, until the stop file exists.
+func prowl(stop string) error {
+	runtime.LockOSThread() // a tracer is a thread
+	t := tally{pids: map[int]bool{}, kinds: map[string]int{}}
+	if err := os.WriteFile(stop+".prowling", nil, 0o644); err != nil {
+		return err
+	}
+	for round := 0; round%64 != 0 || !exists(stop); round++ {
+		for _, pid := range keepers() {
+			if kind := kindOf(pid); kind != "" && !t.pids[pid] {
+				t.pids[pid] = true
+				t.kinds[kind]++
+			}
+			t.touch(pid)
+		}
+	}
+	fmt.Printf("tries=%d pids=%d run=%d gate=%d hits=%d\n", t.tries, len(t.pids), t.kinds["run"], t.kinds["gate"], t.hits)
+	return nil
+}
+
+// keepers finds the processes whose command is ours: cmdline and comm can be
+// read of any process.
+func keepers() []int {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil && kindOf(pid) != "" {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// kindOf gives the keeper subcommand a process runs, "" for any other program.
+func kindOf(pid int) string {
+	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	if err != nil || !bytes.Contains(line, []byte("clauster-keeper")) {
+		return ""
+	}
+	if words := strings.Split(string(line), "\x00"); len(words) > 1 {
+		return words[1]
+	}
+	return ""
+}
+
+// touch does every try once. One that works counts only while the process is
+// still ours afterwards: a gate's child that has become claude in between is
+// the agent's own.
+func (t *tally) touch(pid int) {
+	dir := "/proc/" + strconv.Itoa(pid) + "/"
+	for _, name := range []string{"mem", "environ", "maps", "auxv", "io", "syscall"} {
+		t.count(pid, "read "+name, func() bool {
+			f, err := os.Open(dir + name)
+			if err != nil {
+				return false
+			}
+			defer f.Close()
+			_, err = f.Read(make([]byte, 1))
+			return err == nil || name == "mem" // address 0 is not mapped, the open is what counts
+		})
+	}
+	for _, name := range []string{"exe", "cwd", "root", "ns/mnt", "fd/0"} {
+		t.count(pid, "readlink "+name, func() bool {
+			_, err := os.Readlink(dir + name)
+			return err == nil
+		})
+	}
+	for _, name := range []string{"fd", "map_files", "root/run/clauster"} {
+		t.count(pid, "list "+name, func() bool {
+			_, err := os.ReadDir(dir + name)
+			return err == nil
+		})
+	}
+	t.count(pid, "write oom_score_adj", func() bool { return os.WriteFile(dir+"oom_score_adj", []byte("1000"), 0) == nil })
+	t.count(pid, "pidfd_getfd", func() bool {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			return false
+		}
+		defer unix.Close(fd)
+		got, err := unix.PidfdGetfd(fd, 3, 0)
+		if err == nil {
+			unix.Close(got)
+		}
+		return err == nil
+	})
+	t.count(pid, "process_vm_readv", func() bool {
+		buf := make([]byte, 8)
+		local := []unix.Iovec{{Base: &buf[0], Len: 8}}
+		remote := []unix.RemoteIovec{{Base: uintptr(0x400000), Len: 8}} // where Go links a static program
+		_, err := unix.ProcessVMReadv(pid, local, remote, 0)
+		return err == nil
+	})
+	t.count(pid, "ptrace seize", func() bool { return seize(pid) })
+}
+
+func (t *tally) count(pid int, what string, try func() bool) {
+	t.tries++
+	if !try() {
+		return
+	}
+	if kind := kindOf(pid); kind != "" {
+		t.hits++
+		fmt.Printf("HIT %s of pid %d (%s) at %s\n", what, pid, kind, time.Now().Format(time.TimeOnly))
+	}
+}
+
+// seize attaches without stopping the target, and lets go by detaching; it
+// must not be left a tracer when the target turns out to be claude.
+func seize(pid int) bool {
+	_, _, errno := syscall.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(pid), 0, 0, 0, 0)
+	if errno != 0 {
+		return false
+	}
+	_ = unix.PtraceInterrupt(pid)
+	var status unix.WaitStatus
+	_, _ = unix.Wait4(pid, &status, unix.WALL, nil)
+	_, _, _ = syscall.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(pid), 0, uintptr(unsafe.Pointer(nil)), 0, 0)
+	return true
+}
