@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"clauster/test/realclaude"
 )
 
 // words is a screen as words with single spaces: cursor columns become
@@ -18,7 +20,7 @@ func words(screen string) string {
 // TestRealDialogs holds the stand-in's dialogs against the real ones: every
 // sentence ours shows is on the real screen too.
 func TestRealDialogs(t *testing.T) {
-	path := realClaude(t)
+	path := realclaude.Path(t)
 	for name, row := range map[string]struct {
 		trusted bool
 		mcp     string

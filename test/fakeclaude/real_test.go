@@ -3,76 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"clauster/test/realclaude"
 )
-
-// realVersion is the version the reference notes describe; the texts of
-// another one may differ, which is then worth knowing.
-const realVersion = "2.1.330"
-
-var installed struct {
-	once sync.Once
-	path string
-	err  error
-}
-
-// realClaude installs the CLI with npm under build/npm, once and kept, or
-// says why the test is skipped.
-func realClaude(t *testing.T) string {
-	t.Helper()
-	if os.Getenv("CLAUSTER_REAL_CLAUDE") != "1" {
-		t.Skip("skipped: the real claude was not asked for; CLAUSTER_REAL_CLAUDE=1 installs it with npm (364 MB under build/npm) and compares")
-	}
-	installed.once.Do(func() { installed.path, installed.err = installReal() })
-	if installed.err != nil {
-		t.Skipf("skipped: the real claude cannot be installed here: %v", installed.err)
-	}
-	return installed.path
-}
-
-func installReal() (string, error) {
-	version := os.Getenv("CLAUSTER_REAL_CLAUDE_VERSION")
-	if version == "" {
-		version = realVersion
-	}
-	prefix, err := filepath.Abs(filepath.Join("..", "..", "build", "npm", version))
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(prefix, "node_modules", "@anthropic-ai", "claude-code", "bin", "claude.exe") // so named on every OS (§1)
-	if exec.Command(path, "--version").Run() == nil {
-		return path, nil
-	}
-	if err := os.MkdirAll(prefix, 0o755); err != nil {
-		return "", err
-	}
-	out, err := exec.Command("npm", "install", "--no-audit", "--no-fund", "--prefix", prefix, "@anthropic-ai/claude-code@"+version).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("npm install: %w: %s", err, lastLine(out))
-	}
-	// A blocked postinstall leaves a text without a shebang there (§1): the
-	// platform's package then holds the program.
-	candidates, _ := filepath.Glob(filepath.Join(prefix, "node_modules", "@anthropic-ai", "claude-code-*", "claude"))
-	for _, path := range append([]string{path}, candidates...) {
-		if exec.Command(path, "--version").Run() == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("npm installed nothing that runs under %s", prefix)
-}
-
-func lastLine(out []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return lines[len(lines)-1]
-}
 
 // answer is what a command did.
 type answer struct {
@@ -84,7 +22,7 @@ type answer struct {
 // real CLI, each in a fresh HOME whose name is replaced by HOME.
 func bothAnswer(t *testing.T, args ...string) (fake, real answer) {
 	t.Helper()
-	path := realClaude(t)
+	path := realclaude.Path(t)
 	ask := func(executable string) answer {
 		s := newStage(t, "")
 		s.write(filepath.Join(s.home, ".fakeclaude"), "login=out\n") // no claude reads it but ours
@@ -185,7 +123,7 @@ func TestRealUnknowns(t *testing.T) {
 
 // TestRealFlagForm compares the trust dialog's exits on a terminal.
 func TestRealFlagForm(t *testing.T) {
-	path := realClaude(t)
+	path := realclaude.Path(t)
 	for name, row := range map[string]struct {
 		signal syscall.Signal
 		exit   int
