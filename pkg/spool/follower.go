@@ -130,9 +130,10 @@ type Follower struct {
 	busy     atomic.Int64 // Unix nanoseconds of the last sign of progress, 0 while waiting
 }
 
-// Open makes a Follower. The directory must exist; the file may come later. Only
-// files of the effective user are followed, so a keeper that drops root does so
-// before Follow.
+// Open makes a Follower. The directory and the file may come later: a keeper
+// that finds its spool removed must not die of it, again and again. Only files
+// of the effective user are followed, so a keeper that drops root does so before
+// Follow.
 func Open(o Options) (*Follower, error) {
 	if err := checkName(o.Name); err != nil {
 		return nil, err
@@ -140,6 +141,9 @@ func Open(o Options) (*Follower, error) {
 	o.settle()
 	o.Resume.Offset = max(o.Resume.Offset, 0)
 	dir, err := openDir(o.Dir)
+	if err == unix.ENOENT {
+		dir, err = -1, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open spool directory %s: %w", o.Dir, err)
 	}

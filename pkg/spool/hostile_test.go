@@ -68,6 +68,20 @@ func TestDeletedFile(t *testing.T) {
 	b.expect("home again")
 }
 
+// A keeper may be replaced while its spool is gone: it once died of that, eight
+// times a second, for as long as the bridge lived.
+func TestOpenWithoutDirectory(t *testing.T) {
+	b := newBench(t, Options{Tick: 10 * time.Millisecond})
+	os.RemoveAll(b.dir)
+	b.open(Options{Tick: 10 * time.Millisecond})
+	b.follow()
+	if err := os.Mkdir(b.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	b.write("home again\n")
+	b.expect("home again")
+}
+
 func TestWhatIsNoFileIsRefused(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("secret\n"), 0o600); err != nil {
