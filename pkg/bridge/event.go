@@ -98,8 +98,10 @@ const (
 	FieldCause          = "CLAUSTER_CAUSE"
 	FieldExitCode       = "CLAUSTER_EXIT_CODE"   // decimal; absent when signalled or unknown
 	FieldExitSignal     = "CLAUSTER_EXIT_SIGNAL" // SIGKILL …; absent when exited or unknown
-	FieldOOMKills       = "CLAUSTER_OOM_KILLS"
-	FieldPID            = "CLAUSTER_PID" // of claude
+	FieldOOMKills       = "CLAUSTER_OOM_KILLS"   // of the run, children of claude included
+	FieldMemoryPeak     = "CLAUSTER_MEMORY_PEAK" // bytes, beside OOM kills
+	FieldMemoryMax      = "CLAUSTER_MEMORY_MAX"  // bytes; absent without a limit
+	FieldPID            = "CLAUSTER_PID"         // of claude
 	FieldClaudeVersion  = "CLAUSTER_CLAUDE_VERSION"
 	FieldRestarts       = "CLAUSTER_RESTARTS" // crashes in a row
 	FieldDelay          = "CLAUSTER_DELAY_SECONDS"

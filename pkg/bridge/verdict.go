@@ -31,6 +31,26 @@ type Exit struct {
 	Code   int    `json:"code"`                // exit status; -1 when killed by a signal
 	Signal string `json:"signal,omitempty"`    // "SIGKILL" …
 	OOM    int    `json:"oom_kills,omitempty"` // oom_kill of the scope's memory.events
+	Memory Memory `json:"memory,omitzero"`
+}
+
+// Memory is what a scope's memory files said at the end, in bytes; 0 where
+// there is no such figure or no limit.
+type Memory struct {
+	Peak    uint64 `json:"peak,omitempty"`
+	Max     uint64 `json:"max,omitempty"`
+	AtLimit bool   `json:"at_limit,omitempty"` // it was this scope's own limit that was hit
+}
+
+// Lack tells in words why the kernel had to kill.
+func (m Memory) Lack() string {
+	switch {
+	case m.AtLimit && m.Max > 0:
+		return fmt.Sprintf("at its memory limit of %d MiB", m.Max>>20)
+	case m.AtLimit:
+		return "at its memory limit"
+	}
+	return "because the machine, or the slice above it, ran out of memory"
 }
 
 // String gives "exit status 1", "signal SIGKILL" or "exit status unknown".
@@ -105,6 +125,10 @@ func decideCrash(e End) Verdict {
 		v.ExitCode = ExitGaveUp
 		v.Reason += "; it crashed too often and is not started again"
 		v.Hint = "find the cause, then: clauster-ctl start --resume INSTANCE"
+	case v.Word == "oom" && e.Exit.Memory.AtLimit:
+		v.Hint = "raise memory_max of its project (clauster.toml), or see what needs so much: journalctl -k -g oom-kill"
+	case v.Word == "oom":
+		v.Hint = "see what needs so much: journalctl -k -g oom-kill"
 	}
 	return v
 }
@@ -137,7 +161,7 @@ func decideNotReady(e End) Verdict {
 func endWords(e End) (word, reason string) {
 	switch {
 	case e.Exit.OOM > 0 && (!e.Exit.Known || e.Exit.Signal == "SIGKILL" || e.Exit.Code == 137):
-		return "oom", fmt.Sprintf("the kernel killed it for exceeding its memory limit (%d OOM kills)", e.Exit.OOM)
+		return "oom", fmt.Sprintf("the kernel killed it %s (%s)", e.Exit.Memory.Lack(), oomKills(e.Exit.OOM))
 	case e.Cause.Name != "":
 		return e.Cause.Name, e.Cause.Reason
 	case !e.Exit.Known:
@@ -149,5 +173,16 @@ func endWords(e End) (word, reason string) {
 	case e.Exit.Signal != "":
 		return "signal", "claude was killed by " + e.Exit.Signal
 	}
-	return "exit", fmt.Sprintf("claude ended with %s", e.Exit)
+	reason = fmt.Sprintf("claude ended with %s", e.Exit)
+	if e.Exit.OOM > 0 { // of its children, perhaps days ago: said, but no verdict
+		reason += fmt.Sprintf("; the kernel had killed processes of it %s (%s)", e.Exit.Memory.Lack(), oomKills(e.Exit.OOM))
+	}
+	return "exit", reason
+}
+
+func oomKills(n int) string {
+	if n == 1 {
+		return "1 OOM kill"
+	}
+	return fmt.Sprintf("%d OOM kills", n)
 }

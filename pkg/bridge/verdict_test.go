@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -48,6 +49,27 @@ func TestDecide(t *testing.T) {
 		}
 		if want := c.code == 70 || c.code == 75; v.Restarts() != want {
 			t.Errorf("%s: Restarts() = %v", c.name, v.Restarts())
+		}
+	}
+}
+
+func TestOOMSaysWhoseLimitItWas(t *testing.T) {
+	at := Memory{Peak: 64 << 20, Max: 64 << 20, AtLimit: true}
+	for _, c := range []struct {
+		name, reason, hint string
+		exit               Exit
+	}{
+		{"own limit", "the kernel killed it at its memory limit of 64 MiB (1 OOM kill)", "memory_max",
+			Exit{Known: true, Code: -1, Signal: "SIGKILL", OOM: 1, Memory: at}},
+		{"the machine", "the kernel killed it because the machine, or the slice above it, ran out of memory (2 OOM kills)", "journalctl -k",
+			Exit{Known: true, Code: -1, Signal: "SIGKILL", OOM: 2, Memory: Memory{Peak: 1 << 30}}},
+		{"the reaper too", "the kernel killed it at its memory limit of 64 MiB (2 OOM kills)", "memory_max", Exit{OOM: 2, Memory: at}},
+		{"a child", "claude ended with exit status 1; the kernel had killed processes of it at its memory limit of 64 MiB (3 OOM kills)", "",
+			Exit{Known: true, Code: 1, OOM: 3, Memory: at}},
+	} {
+		v := Decide(End{Ready: true, Exit: c.exit})
+		if v.Reason != c.reason || !strings.Contains(v.Hint, c.hint) || c.hint == "" && v.Hint != "" {
+			t.Errorf("%s: %q, hint %q", c.name, v.Reason, v.Hint)
 		}
 	}
 }

@@ -146,6 +146,12 @@ func (g *Group) MemoryEvents() (e MemoryEvents, ok bool) {
 	return e, ok
 }
 
+// MemoryPeak is the most memory the cgroup ever used, in bytes; kernel 5.19.
+func (g *Group) MemoryPeak() Count { return g.single("memory.peak") }
+
+// MemoryMax is the cgroup's own hard limit in bytes, unknown where it has none.
+func (g *Group) MemoryMax() Count { return g.single("memory.max") }
+
 // State reads cgroup.events: whether any process lives in the cgroup or below
 // it, and whether it is frozen. The error wraps fs.ErrNotExist where it is gone.
 func (g *Group) State() (populated, frozen bool, err error) {

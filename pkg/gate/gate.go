@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"clauster/pkg/bridge"
-	"clauster/pkg/cgroup"
 )
 
 // Descriptors the keeper passes to a gate; 0, 1 and 2 are the terminal.
@@ -53,7 +52,7 @@ func Main() error {
 	}
 	go forward(signals, process)
 	exit := reap(process)
-	exit.OOM = oomKills()
+	lookAtMemory(&exit)
 	return g.report(Report{Ended: &exit})
 }
 
@@ -132,20 +131,4 @@ func reap(claude *os.Process) bridge.Exit {
 		return bridge.Exit{Known: true, Code: -1, Signal: unix.SignalName(ws.Signal())}
 	}
 	return bridge.Exit{Known: true, Code: ws.ExitStatus()}
-}
-
-// oomKills reads oom_kill of the own cgroup's memory.events (cgroup-v2.rst)
-// while the cgroup still exists; 0 without the memory controller.
-func oomKills() int {
-	path, err := cgroup.Path(os.Getpid())
-	if err != nil {
-		return 0
-	}
-	group, err := cgroup.System().Open(path)
-	if err != nil {
-		return 0
-	}
-	defer group.Close()
-	events, _ := group.MemoryEvents()
-	return int(events.OOMKill)
 }

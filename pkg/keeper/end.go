@@ -41,7 +41,8 @@ func (k *keeper) settleDead() (code int, done bool) {
 	// hand: its stop half met a dead keeper.
 	r.Asked = r.Asked || byHand
 	k.openRing()
-	k.report(k.verdict(story), story)
+	exit := k.exitOf(story)
+	k.report(k.verdict(story, exit), exit)
 	ended := bridge.Verdict{ExitCode: k.exit}
 	return k.exit, !ended.Restarts() && !byHand
 }
@@ -89,14 +90,12 @@ func (k *keeper) heard(s gate.Story) {
 }
 
 // verdict judges the ended run.
-func (k *keeper) verdict(s gate.Story) bridge.Verdict {
+func (k *keeper) verdict(s gate.Story, exit bridge.Exit) bridge.Verdict {
 	r := k.st.Run
 	e := bridge.End{Ready: !r.Ready.IsZero(), Asked: r.Asked, ByPerson: r.ByPerson, Spawn: r.Record.SpawnMode,
 		Cause: r.Cause, Held: r.Held, Waited: r.Settings.Grace, Policy: r.Settings.Policy,
-		BudgetOut: k.st.budgetOut(r.Ready, time.Now())}
-	if s.Ended != nil {
-		e.Exit = *s.Ended
-	} else {
+		BudgetOut: k.st.budgetOut(r.Ready, time.Now()), Exit: exit}
+	if s.Ended == nil {
 		e.Evidence = "its reaper ended without a report"
 		if r.Log.Stopping {
 			e.Evidence = "its debug file ends with a shutdown"
@@ -146,22 +145,20 @@ func (k *keeper) lastScreen(bytes int) string {
 const lastScreenBytes = 4 << 10
 
 // report writes the end of the run and books it.
-func (k *keeper) report(v bridge.Verdict, s gate.Story) {
+func (k *keeper) report(v bridge.Verdict, exit bridge.Exit) {
 	r := k.st.Run
 	more := fields{bridge.FieldCause: r.Cause.Name, bridge.FieldClaudeVersion: r.ClaudeVersion}
 	if r.ClaudePID != 0 {
 		more[bridge.FieldPID] = strconv.Itoa(r.ClaudePID)
 	}
-	if e := s.Ended; e != nil && e.Known {
-		if e.Signal != "" {
-			more[bridge.FieldExitSignal] = e.Signal
-		} else {
-			more[bridge.FieldExitCode] = strconv.Itoa(e.Code)
-		}
-		if e.OOM > 0 {
-			more[bridge.FieldOOMKills] = strconv.Itoa(e.OOM)
-		}
+	switch {
+	case !exit.Known:
+	case exit.Signal != "":
+		more[bridge.FieldExitSignal] = exit.Signal
+	default:
+		more[bridge.FieldExitCode] = strconv.Itoa(exit.Code)
 	}
+	addMemory(more, exit.OOM, exit.Memory)
 	if v.Event != bridge.EventStop {
 		more[bridge.FieldLastScreen] = lastLines(k.lastScreen(lastScreenBytes), 40)
 	}

@@ -105,9 +105,10 @@ func (l *loop) end() int {
 	l.heard(l.story)
 	r.ByPerson = r.ByPerson || l.server.personWrites()
 	failpoint("drained")
-	v := l.verdict(l.story)
+	exit := l.exitOf(l.story)
+	v := l.verdict(l.story, exit)
 	reap(r.ReaperPID)
-	l.report(v, l.story)
+	l.report(v, exit)
 	l.server.close(v) // after the event: viewers may take a second to leave
 	return l.exit
 }

@@ -44,6 +44,7 @@ type loop struct {
 	stepAt   time.Time // of the next rung, or of giving up
 	holdAt   time.Time // a question has stood since promptPatience before
 	lookAt   time.Time // at the session file
+	memoryAt time.Time // when OOM kills were told last
 	dogAt    time.Time // of the next WATCHDOG=1
 	checking bool      // a SIGTERM is being checked
 	again    bool      // another one came meanwhile
@@ -227,13 +228,14 @@ func (l *loop) onTime(now time.Time) (over bool) {
 func due(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
 
 // feedWatchdog says that the keeper lives, if everything it does moves on, and
-// looks at what no signal tells: freezer and stopped processes.
+// looks at what no signal tells: freezer, stopped processes, OOM kills.
 func (l *loop) feedWatchdog(now time.Time) {
 	l.dogAt = now.Add(l.notify.Watchdog() / 2)
 	if l.pump.busy() < busyTooLong && l.chronicle.spool.Busy() < busyTooLong && !crippled() {
 		_ = l.notify.Send("WATCHDOG=1")
 	}
 	l.lookAtFreezer()
+	l.lookAtMemory(now)
 }
 
 // fewFiles is a limit of open files below which a keeper cannot do its work.

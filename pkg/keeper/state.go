@@ -53,6 +53,7 @@ type run struct {
 	ByPerson      bool      `json:"by_person,omitempty"` // ended at a writing terminal
 	Held          bool      `json:"held,omitempty"`      // we ended it before READY
 	Reattaches    int       `json:"reattaches,omitempty"`
+	OOMKills      int       `json:"oom_kills,omitempty"` // told so far
 
 	Log    claude.Log    `json:"log"` // evidence of the debug file; its ids never leave the keeper
 	Link   string        `json:"link,omitempty"`
