@@ -1,8 +1,11 @@
 package keeper
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +19,7 @@ import (
 func (k *keeper) reattach() int {
 	r := k.st.Run
 	k.openRing()
+	k.relisten()
 	if err := k.drop(); err != nil {
 		k.say(journalErr, err.Error())
 		return 2
@@ -38,6 +42,31 @@ func (k *keeper) reattach() int {
 	}
 	failpoint("reattached")
 	return k.serve()
+}
+
+// relisten makes the control socket anew where its name is gone: somebody has
+// cleaned /run by hand, and nobody could attach until the bridge was stopped.
+// A keeper killed in the middle leaves no listener, which is the same case.
+func (k *keeper) relisten() {
+	_, have := k.fds[fdListen]
+	_, err := os.Lstat(filepath.Join(k.dirs.runtime, control.SocketName))
+	if have && !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	fd, err := k.listen()
+	if err != nil {
+		k.warn(err.Error()) // also after a reload, which has no right to: the old one stays
+		return
+	}
+	_ = k.notify.Unstore(fdListen)
+	if err := k.notify.Store(fdListen, fd); err != nil {
+		k.warn(err.Error())
+	}
+	if have {
+		unix.Close(k.fds[fdListen])
+		k.warn("the control socket was gone and is made anew")
+	}
+	k.fds[fdListen] = fd
 }
 
 // answerReload tells the client of the image before that the new one serves.
