@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -95,7 +97,14 @@ func pendingJob(inst bridge.Instance, m systemd.Manager) systemd.Pending {
 }
 
 // keeperDied tells a keeper that was killed, panicked or was shot by the
-// watchdog (Go ends with 2 for both) from one that ended on purpose.
+// watchdog (Go ends with 2 for both), or that systemd could not even execute
+// (200 and above: systemd.exec(5)), from one that ended on purpose with a code
+// of its own.
 func keeperDied(code, status string) bool {
-	return code != "exited" || status == "2"
+	n, err := strconv.Atoi(status)
+	if code != "exited" || err != nil {
+		return true
+	}
+	return !slices.Contains([]int{bridge.ExitStopped, bridge.ExitNotReady, bridge.ExitCrashed, bridge.ExitTemporary,
+		bridge.ExitGaveUp, bridge.ExitPermanent, bridge.ExitConfig}, n)
 }

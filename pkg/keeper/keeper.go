@@ -72,9 +72,13 @@ func Run(p Params) int {
 	// and an agent may send them at any time after the drop of root.
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP)
+	stored := strings.Contains(os.Getenv("LISTEN_FDNAMES")+os.Getenv(handoffFDsVariable), fdPTY)
 	k, err := wake(p, signals)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
+		if stored {
+			return 2 // like a panic: the bridge stays, the next keeper tries again
+		}
 		return bridge.ExitConfig
 	}
 	code := k.live()
@@ -132,12 +136,9 @@ func (k *keeper) recall() error {
 		if err == nil {
 			var st state
 			var found bool
-			if found, err = m.load(&st); found && err == nil && st.Version != stateVersion {
-				err = fmt.Errorf("cannot use the state of a predecessor: version %d is not known", st.Version)
-			}
-			if found && err == nil {
+			if found, err = m.load(&st); found && err == nil {
 				k.memo, k.st = m, &st
-				return nil
+				return k.understand()
 			}
 		}
 		if err != nil {
@@ -153,6 +154,19 @@ func (k *keeper) recall() error {
 	if err := k.notify.Store(fdState, m.fd); err != nil {
 		return err
 	}
+	return k.save()
+}
+
+// understand takes a predecessor's state as this program's own. One of a newer
+// release is used as far as it makes sense.
+func (k *keeper) understand() error {
+	if k.st.Version > stateVersion {
+		k.warn(fmt.Sprintf("the state of a newer keeper (version %d, this one knows %d) is used as far as it is understood", k.st.Version, stateVersion))
+		if r := k.st.Run; r != nil && r.Record.Validate() != nil {
+			return errors.New("cannot understand the state of a newer keeper: install the newer version again")
+		}
+	}
+	k.st.Version = stateVersion
 	return k.save()
 }
 
@@ -173,10 +187,11 @@ func (k *keeper) live() int {
 	return k.launchAndServe()
 }
 
-// haveRun reports whether every descriptor of the run came back.
+// haveRun reports whether every descriptor of the run came back that cannot be
+// made anew.
 func (k *keeper) haveRun() bool {
 	for _, name := range runFDs() {
-		if _, ok := k.fds[name]; !ok {
+		if _, ok := k.fds[name]; !ok && name != fdListen {
 			return false
 		}
 	}

@@ -176,8 +176,8 @@ func Selfcheck(instance string) error {
 	switch {
 	case !found || st.Run == nil:
 		return errors.New("cannot take over: there is no running bridge in the state")
-	case st.Version != stateVersion:
-		return fmt.Errorf("cannot take over: the state has version %d, this program knows %d", st.Version, stateVersion)
+	case st.Version > stateVersion:
+		return fmt.Errorf("cannot take over: the state has version %d, this program knows none above %d", st.Version, stateVersion)
 	case st.Instance != instance:
 		return fmt.Errorf("cannot take over: the state is of %s", st.Instance)
 	}

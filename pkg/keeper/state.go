@@ -8,10 +8,12 @@ import (
 	"clauster/pkg/journal"
 )
 
-// stateVersion is the version of state as a successor (a restart or a reload,
-// perhaps of a newer release) finds it. Raise it when an older reader would
-// misunderstand a newer writer; selfcheck refuses a state it does not know.
-const stateVersion = 1
+// stateVersion (stateversion.go) is the version of state as a successor (a
+// restart or a reload, perhaps of another release) finds it. Raise it when an
+// older reader would misunderstand a newer writer. A reader knows all versions
+// up to its own: selfcheck refuses a newer one, because the old image can go
+// on; after a death there is nobody else, and the successor does its best with
+// what it understands rather than give the bridge up.
 
 // state is the keeper's memory across its own death. It lives in the memo.
 type state struct {

@@ -112,6 +112,7 @@ func TestKeeperDied(t *testing.T) {
 	}{
 		{"killed", "KILL", true}, {"dumped", "ABRT", true}, {"exited", "2", true}, {"killed", "TERM", true}, {"killed", "HUP", true},
 		{"exited", "0", false}, {"exited", "70", false}, {"exited", "75", false}, {"exited", "69", false}, {"exited", "78", false},
+		{"exited", "203", true}, {"exited", "1", true}, {"exited", "76", false}, {"exited", "77", false}, {"", "", true},
 	} {
 		if got := keeperDied(c.code, c.status); got != c.want {
 			t.Errorf("keeperDied(%s, %s) = %v", c.code, c.status, got)

@@ -1,0 +1,5 @@
+//go:build !nextstate
+
+package keeper
+
+const stateVersion = 1
