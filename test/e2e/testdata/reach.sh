@@ -68,6 +68,7 @@ try group-unmount unshare -Urm umount /sys/fs/cgroup
 
 # Root.
 try sudo sudo -n true
+# shellcheck disable=SC2016 # the inner shell expands it
 try setuid sh -c 'test "$(su -c "id -u" </dev/null)" = 0'
 try setpriv setpriv --reuid 0 true
 try mount mount -t tmpfs none /mnt
