@@ -31,8 +31,9 @@ type Options struct {
 
 // Request is what clauster-ctl (or the API) wants of the next start of an
 // instance: /var/lib/clauster/instances/INSTANCE.request.json. The keeper
-// consumes it at a manual start and ignores it once Expires has passed, so
-// that a request whose start never came cannot colour a later one.
+// consumes it at a manual start and ignores it once Expires has passed or the
+// host has rebooted, so that a request whose start never came cannot colour a
+// later one.
 type Request struct {
 	Options
 	Instance string    `json:"instance"`
@@ -40,6 +41,7 @@ type Request struct {
 	Fork     string    `json:"fork_from,omitempty"` // pty: session UUID for --resume ID --fork-session
 	Trust    bool      `json:"trust,omitempty"`     // grant workspace trust and consent first
 	Expires  time.Time `json:"expires"`
+	BootID   string    `json:"boot_id,omitempty"` // of the kernel under which it was asked
 }
 
 // Record is the launch record /var/lib/clauster/instances/INSTANCE.json

@@ -41,21 +41,49 @@ func (w *world) fromJournal(ctx context.Context, views []View) {
 		w.warnings = append(w.warnings, err)
 	}
 	for n := range views {
-		if e, ok := last[views[n].instance]; ok {
-			views[n].endedAs(e, w.bootID())
-		} else if r, ok := w.records[views[n].instance]; ok && !views[n].live && views[n].Since.IsZero() {
-			views[n].Since = utc{r.Launched}
+		v := &views[n]
+		e, told := last[v.instance]
+		r, recorded := w.records[v.instance]
+		switch {
+		case told && (!recorded || clean(e.Get(bridge.FieldRun)) == r.Run || e.Time.After(r.Launched)):
+			v.endedAs(e, w.app.bootID())
+		case recorded && !v.live && !w.loaded(v.instance):
+			v.endUntold(r, told, w.app)
 		}
 	}
 }
 
-// bootID is that of the running kernel, as journald writes it.
-func (w *world) bootID() string {
-	data, err := os.ReadFile(w.app.path("/proc/sys/kernel/random/boot_id"))
+// endUntold tells of a recorded launch of which the journal knows nothing.
+// journald writes to the disk every few minutes, so a power cut takes the last
+// events with it, while the record is synced; and a volatile journal is gone
+// with every boot.
+func (v *View) endUntold(r bridge.Record, journalGoesBack bool, a *App) {
+	v.Since = utc{r.Launched}
+	v.Hint = "clauster-ctl start --resume " + v.Instance
+	v.Reason = "the journal does not tell how it ended"
+	if sameBoot(r.BootID, a.bootID()) {
+		return
+	}
+	v.Reason = "it was launched before the machine went down, and the journal does not tell how it ended"
+	if journalGoesBack { // to a launch before this one: what is missing was not written any more
+		v.Status, v.Reason = bridge.Crashed, "the machine went down soon after it was launched, before the journal was on the disk"
+	} else if _, err := os.Stat(a.path("/var/log/journal")); err != nil {
+		v.Hint += "; to keep the journal across boots: mkdir /var/log/journal && journalctl --flush"
+	}
+}
+
+// bootID is that of the running kernel, "" where it cannot be read.
+func (a *App) bootID() string {
+	data, err := os.ReadFile(a.path("/proc/sys/kernel/random/boot_id"))
 	if err != nil {
 		return ""
 	}
-	return strings.ReplaceAll(strings.TrimSpace(string(data)), "-", "")
+	return strings.TrimSpace(string(data))
+}
+
+// sameBoot compares boot ids: journald writes them without dashes.
+func sameBoot(x, y string) bool {
+	return strings.ReplaceAll(x, "-", "") == strings.ReplaceAll(y, "-", "")
 }
 
 // endedAs takes status, reason and time from the last event of a dead
@@ -66,7 +94,7 @@ func (v *View) endedAs(e journal.Entry, boot string) {
 	switch name := e.Event(); name {
 	case bridge.EventSpawn, bridge.EventReady:
 		v.Status, v.Reason = bridge.Crashed, "it was running when the machine went down"
-		if e.Get("_BOOT_ID") == boot {
+		if sameBoot(e.Get("_BOOT_ID"), boot) {
 			v.Reason = "its keeper ended without saying why"
 		}
 		v.Hint = "clauster-ctl start --resume " + v.Instance

@@ -153,6 +153,7 @@ func (a *App) leaveRequest(i bridge.Instance, r bridge.Request) error {
 	if err := a.checkProject(i); err != nil {
 		return err
 	}
+	r.BootID = a.bootID()
 	dir := a.records()
 	if a.userMode {
 		if err := os.MkdirAll(dir.Path, 0o700); err != nil {

@@ -28,6 +28,9 @@ func (k *keeper) intend(ctx context.Context, record *bridge.Record) (intent, err
 		k.forgetRequest(k.st.Intent.Request)
 		return *k.st.Intent, nil
 	}
+	if kind == boot && k.askedThisBoot() {
+		kind = manual
+	}
 	in := intent{Kind: kind}
 	if kind == manual {
 		k.settleUnseen()
@@ -35,6 +38,9 @@ func (k *keeper) intend(ctx context.Context, record *bridge.Record) (intent, err
 		if in.Request, err = k.records().ReadRequest(k.inst, time.Now()); err != nil {
 			_ = k.records().RemoveRequest(k.inst)
 			return in, &badRequestError{err}
+		}
+		if k.isOld(in.Request) {
+			in.Request = nil
 		}
 	}
 	k.st.Intent = &in
@@ -47,6 +53,21 @@ func (k *keeper) intend(ctx context.Context, record *bridge.Record) (intent, err
 	}
 	k.forgetRequest(in.Request)
 	return in, nil
+}
+
+// askedThisBoot reports whether somebody asked for this very start although the
+// manager is still coming up, which may take minutes (a bridge that waits for
+// the network is part of it).
+func (k *keeper) askedThisBoot() bool {
+	r, err := k.records().ReadRequest(k.inst, time.Now())
+	return err == nil && r != nil && r.BootID != "" && !k.isOld(r)
+}
+
+// isOld reports whether a request was made before the host's last boot. One
+// that was taken then may have come back: its removal is not synced, and a
+// power cut undoes it.
+func (k *keeper) isOld(r *bridge.Request) bool {
+	return r != nil && r.BootID != "" && r.BootID != k.boot
 }
 
 // forgetRequest removes the request's file if it is this request: one that was
