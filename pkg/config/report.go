@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -68,8 +69,10 @@ func (e *FaultError) Error() string {
 	return "cannot use the configuration: " + first
 }
 
-// Hint is the first fault's hint.
-func (e *FaultError) Hint() string { return e.Faults[0].Hint }
+// Hint is the first fault's hint, else the command that shows all faults.
+func (e *FaultError) Hint() string {
+	return cmp.Or(e.Faults[0].Hint, "clauster-ctl config check")
+}
 
 // Unwrap gives the system's errors behind the faults, such as
 // fs.ErrPermission.

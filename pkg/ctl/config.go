@@ -79,13 +79,24 @@ func (a *App) printReport(cfg *config.Config) error {
 	}
 	switch {
 	case len(r.Faults) > 0:
-		a.talk("%s: %d faults, %d warnings", cfg.Path, len(r.Faults), len(r.Warnings))
+		a.talk("%s: %s, %s", cfg.Path, count(len(r.Faults), "fault"), count(len(r.Warnings), "warning"))
 	case len(r.Warnings) > 0:
-		a.talk("%s: no faults, %d warnings", cfg.Path, len(r.Warnings))
+		a.talk("%s: no faults, %s", cfg.Path, count(len(r.Warnings), "warning"))
 	default:
 		a.talk("%s: no faults", cfg.Path)
 	}
 	return nil
+}
+
+// count gives "no faults", "1 fault", "2 faults".
+func count(n int, what string) string {
+	switch n {
+	case 0:
+		return "no " + what + "s"
+	case 1:
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (a *App) configShowCommand() *cobra.Command {

@@ -47,7 +47,7 @@ func (a *App) systemd(ctx context.Context) (Systemd, error) {
 	bus, err := a.Connect(ctx, a.manager())
 	if err != nil {
 		if a.userMode {
-			return nil, &fault{ExitUnreachable, err, "log in as that user (machinectl shell USER@), or: loginctl enable-linger USER"}
+			return nil, &fault{ExitUnreachable, err, "loginctl enable-linger " + a.userName() + ", or log in: machinectl shell " + a.userName() + "@"}
 		}
 		return nil, &fault{ExitUnreachable, err, "systemctl status dbus.service"}
 	}
