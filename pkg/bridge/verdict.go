@@ -85,7 +85,7 @@ type Verdict struct {
 	Event    Event
 	Status   Status
 	ExitCode int    // of the keeper
-	Word     string // CLAUSTER_VERDICT: "asked", "exit", "signal", "oom", "unknown", "not-ready" or the cause's name
+	Word     string // CLAUSTER_VERDICT: "asked", "exit", "signal", "oom", "unknown", "not-ready", "machine-down" or the cause's name
 	Reason   string
 	Hint     string
 }

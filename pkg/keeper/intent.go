@@ -32,8 +32,10 @@ func (k *keeper) intend(ctx context.Context, record *bridge.Record) (intent, err
 		kind = manual
 	}
 	in := intent{Kind: kind}
+	if kind == manual || record != nil && record.BootID != k.boot {
+		k.settleUnseen(record)
+	}
 	if kind == manual {
-		k.settleUnseen()
 		k.st.Crashes, k.st.Next, k.st.Fresh, k.st.LastEnd = 0, time.Time{}, false, ""
 		if in.Request, err = k.records().ReadRequest(k.inst, time.Now()); err != nil {
 			_ = k.records().RemoveRequest(k.inst)

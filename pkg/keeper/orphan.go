@@ -21,8 +21,9 @@ import (
 )
 
 // orphan is a run whose keeper died and will have no successor: a stop was
-// asked for, and systemd has dropped what was in the fd store. What is left is
-// its scope, its launch record and its events in the journal.
+// asked for and systemd has dropped what was in the fd store, or the machine
+// went down. What is left is its scope, its launch record and its events in the
+// journal.
 type orphan struct {
 	inst    bridge.Instance
 	dirs    dirs
@@ -76,15 +77,20 @@ func remaining(steps []rung, into time.Duration) []rung {
 	return left[from:]
 }
 
-// settleUnseen tells the end of the run before, if systemd dropped it in the
-// moment between a keeper's death and its successor: nothing of ours runs
-// then. The spool that nobody removed gives it away.
-func (k *keeper) settleUnseen() {
-	if _, err := os.Lstat(k.dirs.spool); err != nil || k.st.Run != nil {
+// settleUnseen tells the end of the run before, where nothing of ours was there
+// to see it: the machine went down without a shutdown, or systemd dropped it in
+// the moment between a keeper's death and its successor. The spool that nobody
+// removed gives the latter away.
+func (k *keeper) settleUnseen(record *bridge.Record) {
+	if record == nil || k.st.Run != nil {
 		return
 	}
 	o := &orphan{inst: k.inst, dirs: k.dirs, manager: k.manager}
-	o.tellStop("stopped on request between two keepers (exit status unknown)")
+	if record.BootID != k.boot {
+		o.tellPowerCut()
+	} else if _, err := os.Lstat(k.dirs.spool); err == nil {
+		o.tellStop("stopped on request between two keepers (exit status unknown)")
+	}
 }
 
 // parentOf reads proc(5): the fourth field of stat, after the last parenthesis.
@@ -108,6 +114,26 @@ const askJournal = 5 * time.Second
 // tellStop writes the stop event of the recorded run, if the journal shows
 // that it began and does not show how it ended.
 func (o *orphan) tellStop(reason string) {
+	o.tellEnd(func(bridge.Event) bridge.Verdict {
+		return bridge.Verdict{Event: bridge.EventStop, Status: bridge.Stopped, Word: "asked", Reason: reason}
+	})
+}
+
+// tellPowerCut writes the end of a recorded run that a machine without power, or
+// a kernel's panic, took along. What a shutdown ended has told its end itself.
+func (o *orphan) tellPowerCut() {
+	o.tellEnd(func(last bridge.Event) bridge.Verdict {
+		v := bridge.Verdict{Event: bridge.EventCrash, Status: bridge.Crashed, Word: "machine-down",
+			Reason: "the machine went down while it ran"}
+		if last == bridge.EventSpawn {
+			v.Event, v.Status, v.Reason = bridge.EventError, bridge.Failed, "the machine went down before it was ready"
+		}
+		return v
+	})
+}
+
+// tellEnd writes the end that verdict makes of the last event.
+func (o *orphan) tellEnd(verdict func(last bridge.Event) bridge.Verdict) {
 	r, err := o.record()
 	if err != nil {
 		return
@@ -122,12 +148,13 @@ func (o *orphan) tellStop(reason string) {
 	if err != nil || !found || e.Get(bridge.FieldRun) != r.Run || e.Event().Ends() {
 		return
 	}
+	v := verdict(e.Event())
 	w := journal.NewWriter(journal.Options{Identifier: "clauster-keeper", Base: journal.Fields{
 		bridge.FieldInstance: o.inst.String(), bridge.FieldProject: o.inst.Project}})
-	w.Event(journal.Event{Name: bridge.EventStop, Message: string(bridge.Stopped) + ": " + reason, Fields: journal.Fields{
+	w.Event(journal.Event{Name: v.Event, Message: string(v.Status) + ": " + v.Reason, Fields: journal.Fields{
 		bridge.FieldRun: r.Run, bridge.FieldLabel: redact.String(r.Label), bridge.FieldMode: string(r.Mode),
 		bridge.FieldSpawnMode: string(r.SpawnMode), bridge.FieldPermissionMode: string(r.PermissionMode),
-		bridge.FieldStatus: string(bridge.Stopped), bridge.FieldReason: reason, bridge.FieldVerdict: "asked"}})
+		bridge.FieldStatus: string(v.Status), bridge.FieldReason: v.Reason, bridge.FieldVerdict: v.Word}})
 	_ = w.Close(ctx)
 	// journald names the unit of a living process for sure, of a dead one not.
 	_ = exec.CommandContext(ctx, "journalctl", "--sync").Run()
