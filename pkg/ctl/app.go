@@ -99,7 +99,7 @@ func (a *App) Run(ctx context.Context, args []string) int {
 	if errors.Is(err, unix.EPIPE) {
 		return ExitFailed // the reader of our output has gone: nothing to say to anyone
 	}
-	printError(a.Stderr, err, a.talkStyle())
+	printError(a.Stderr, err, a.talkStyle(), a.commands)
 	return exitCode(err)
 }
 

@@ -123,7 +123,7 @@ func (a *App) after(ctx context.Context, bus Systemd, i bridge.Instance) (View, 
 
 // talk says something on stderr, for people only.
 func (a *App) talk(format string, args ...any) {
-	fmt.Fprintf(a.Stderr, format+"\n", args...)
+	fmt.Fprintln(a.Stderr, a.commands(fmt.Sprintf(format, args...)))
 }
 
 // concurrently runs f for each instance at once, within reason, and gives the

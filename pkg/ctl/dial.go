@@ -40,6 +40,8 @@ func (a *App) dialOrSay(ctx context.Context, bus Systemd, w *world, i bridge.Ins
 		return c, nil
 	case errors.Is(err, fs.ErrPermission):
 		return nil, &fault{ExitUnreachable, err, a.sudoHint(command, i.String())}
+	case errors.Is(err, fs.ErrNotExist) && w.services[i].Active == "active": // somebody has removed it
+		return nil, &fault{ExitUnreachable, err, "a new keeper makes it anew, and the bridge goes on: systemctl kill -s KILL " + i.Unit()}
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, control.ErrPeer):
 		return nil, &fault{ExitUnreachable, err, "systemctl status " + i.Unit()}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 
+	"clauster/pkg/bridge"
 	"clauster/pkg/control"
 	"clauster/pkg/journal"
 	"clauster/pkg/systemd"
@@ -97,21 +98,29 @@ func exitCode(err error) int {
 
 // printError says what went wrong and what to do, the one way everything of
 // ours does.
-func printError(w io.Writer, err error, style style) {
+func printError(w io.Writer, err error, style style, commands func(string) string) {
 	var q quiet
 	if err == nil || errors.As(err, &q) {
 		return
 	}
 	if many, ok := err.(faults); ok {
 		for _, e := range many {
-			printError(w, e, style)
+			printError(w, e, style, commands)
 		}
 		return
 	}
 	fmt.Fprintf(w, "%s %s\n", style.bad("error:"), clean(err.Error()))
 	if hint := hintOf(err); hint != "" {
-		fmt.Fprintf(w, "%s %s\n", style.dim("hint:"), clean(hint))
+		fmt.Fprintf(w, "%s %s\n", style.dim("hint:"), clean(commands(hint)))
 	}
+}
+
+// commands makes the commands in a text those of the manager that is meant.
+func (a *App) commands(text string) string {
+	if a.userMode {
+		return bridge.ForUser(text)
+	}
+	return text
 }
 
 // hintOf finds the repair an error carries.

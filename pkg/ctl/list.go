@@ -53,7 +53,7 @@ func (a *App) list(ctx context.Context) ([]View, error) {
 
 func (a *App) printList(views []View) error {
 	if len(views) == 0 {
-		fmt.Fprintln(a.Stderr, "no bridges yet: clauster-ctl projects shows where one can be started")
+		a.talk("no bridges yet: clauster-ctl projects shows where one can be started")
 		return nil
 	}
 	s := a.style()

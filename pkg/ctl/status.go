@@ -149,7 +149,7 @@ func (a *App) printStatus(v View) error {
 	}
 	row("enabled", map[bool]string{true: "yes, it comes back after a boot", false: ""}[v.Enabled])
 	if v.ConfigChanged {
-		row("note", "configuration changed since start: clauster-ctl restart "+v.Instance)
+		row("note", a.commands("configuration changed since start: clauster-ctl restart "+v.Instance))
 	}
 	_, err := fmt.Fprint(a.Stdout, b.String())
 	return err

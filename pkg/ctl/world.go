@@ -153,6 +153,9 @@ func (w *world) views(ctx context.Context, bus Systemd, instances []bridge.Insta
 	each(len(instances), func(n int) { views[n] = w.view(instances[n], facts[instances[n]], host, brief) })
 	w.fromJournal(ctx, views)
 	w.compareConfig(views)
+	for n := range views {
+		views[n].Reason, views[n].Hint = w.app.commands(views[n].Reason), w.app.commands(views[n].Hint)
+	}
 	return views, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"clauster/pkg/claude"
 	"clauster/pkg/journal"
 	"clauster/pkg/redact"
+	"clauster/pkg/systemd"
 )
 
 type fields = journal.Fields
@@ -175,6 +176,7 @@ func (k *keeper) refuse(c bridge.Cause) int {
 // finish writes the one event that ends a run, says it in the unit's status,
 // and empties the store of everything that belongs to the run.
 func (k *keeper) finish(v bridge.Verdict, more fields) {
+	v.Hint = k.commands(v.Hint)
 	f := fields{bridge.FieldStatus: string(v.Status), bridge.FieldReason: v.Reason, bridge.FieldHint: v.Hint, bridge.FieldVerdict: v.Word}
 	for name, value := range more {
 		f[name] = value
@@ -198,6 +200,14 @@ func (k *keeper) finish(v bridge.Verdict, more fields) {
 		_ = k.notify.Unstore(fdState)
 		_ = k.notify.Barrier(barrierWait)
 	}
+}
+
+// commands makes the commands in a text those of this keeper's manager.
+func (k *keeper) commands(text string) string {
+	if k.manager == systemd.User {
+		return bridge.ForUser(text)
+	}
+	return text
 }
 
 // stopBeforeLaunch answers a stop that came before the gate was open.

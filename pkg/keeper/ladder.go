@@ -139,7 +139,7 @@ func (l *loop) lookAtFreezer() {
 	r := l.st.Run
 	l.frozen = ""
 	if scopeFrozen(r.Cgroup) {
-		l.frozen = "its scope is frozen: systemctl thaw " + l.inst.Scope()
+		l.frozen = l.commands("its scope is frozen: systemctl thaw " + l.inst.Scope())
 		return
 	}
 	if stoppedBySignal(r.ReaperPID) {
