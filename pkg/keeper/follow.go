@@ -21,20 +21,37 @@ type chronicle struct {
 	keeper  *keeper
 	spool   *spool.Follower
 	budget  *lines.Budget // shared by two goroutines: it locks
-	markers chan<- claude.Marker
+	reserve *lines.Budget // of lines with markers, once the budget is spent
+	markers chan<- sighting
 	ctx     context.Context
 	label   string
 	run     string
 	late    func(claude.Marker) // takes markers once the loop no longer does
+	left    []claude.Marker     // that the loop did not take before it stopped the readers
 
 	sent, dropped atomic.Uint64
 }
 
+// sighting is a marker on its way to the loop. The line that held it counts as
+// consumed only after the loop has saved what it means, so a SIGKILL between
+// the two costs no evidence.
+type sighting struct {
+	marker claude.Marker
+	saved  chan struct{}
+}
+
 // newChronicle opens the spool at the saved position.
-func newChronicle(ctx context.Context, k *keeper, markers chan<- claude.Marker) (*chronicle, error) {
+func newChronicle(ctx context.Context, k *keeper, markers chan<- sighting) (*chronicle, error) {
 	r := k.st.Run
 	c := &chronicle{keeper: k, markers: markers, ctx: ctx, run: r.ID, label: redact.String(r.Record.Label),
-		budget: lines.NewBudget(r.Settings.LinesPerSecond, r.Settings.Burst)}
+		budget:  lines.NewBudget(r.Settings.LinesPerSecond, r.Settings.Burst),
+		reserve: lines.NewBudget(r.Settings.LinesPerSecond/10+1, r.Settings.Burst/10+1)}
+	if r.Reattaches > 0 {
+		// Or an agent that kills its keeper again and again would have a full
+		// burst each time.
+		c.budget.Empty()
+		c.reserve.Empty()
+	}
 	var err error
 	c.spool, err = spool.Open(spool.Options{Dir: filepath.Dir(r.DebugFile), Name: filepath.Base(r.DebugFile),
 		Resume: k.memo.spool(), Handle: c.line, Consumed: k.memo.setSpool, Report: c.notice})
@@ -44,19 +61,26 @@ func newChronicle(ctx context.Context, k *keeper, markers chan<- claude.Marker) 
 // line takes one line of the debug file. Every marker is found whatever the
 // journal's budget says; only the line itself may be dropped.
 func (c *chronicle) line(raw []byte) {
-	if m, ok := claude.ParseLine(raw); ok {
-		if c.late != nil {
-			c.late(m)
-		} else {
-			select {
-			case c.markers <- m:
-			case <-c.ctx.Done():
-			}
-		}
-		c.write(raw, true)
+	m, ok := claude.ParseLine(raw)
+	if ok {
+		c.see(m)
+	}
+	c.write(raw, ok)
+}
+
+// see hands a marker to the loop and waits until it is saved.
+func (c *chronicle) see(m claude.Marker) {
+	if c.late != nil {
+		c.late(m)
 		return
 	}
-	c.write(raw, false)
+	s := sighting{m, make(chan struct{})}
+	select {
+	case c.markers <- s: // unbuffered: the loop has it in hand
+		<-s.saved
+	case <-c.ctx.Done():
+		c.left = append(c.left, m)
+	}
 }
 
 // eventLine takes one event line of the terminal.
@@ -64,23 +88,30 @@ func (c *chronicle) eventLine(text string) {
 	c.emit(journal.Info, string(lines.Clean([]byte(text))), "terminal", "")
 }
 
-func (c *chronicle) write(raw []byte, always bool) {
+// write sends a line to the journal if the budget allows it. Lines with markers
+// have a reserve of their own; it is small, because an agent can write them too.
+func (c *chronicle) write(raw []byte, marker bool) {
 	if len(raw) == 0 {
 		return
 	}
 	now := time.Now()
-	allowed := always || c.budget.Allow(now)
+	allowed := marker && c.reserve.Allow(now) || c.budget.Allow(now)
 	if !allowed {
 		c.dropped.Add(1)
 	}
-	if d, ok := c.budget.Summary(now); ok {
-		c.sayDropped(d)
-	}
+	c.tellDropped(now)
 	if !allowed {
 		return
 	}
 	l, _ := claude.SplitLine(raw)
 	c.emit(journal.Priority(lines.Priority(l.Level)), string(lines.Clean(l.Text)), "debug", string(l.Stamp))
+}
+
+// tellDropped says what was dropped, if it is time to.
+func (c *chronicle) tellDropped(now time.Time) {
+	if d, ok := c.budget.Summary(now); ok {
+		c.sayDropped(d)
+	}
 }
 
 // finish handles what is left in the debug file after the bridge's end. Its
@@ -113,4 +144,9 @@ func (c *chronicle) emit(p journal.Priority, text, source, stamp string) {
 	}
 }
 
-func (c *chronicle) notice(n spool.Notice) { c.keeper.warn(n.String()) }
+// notice says what happened to the debug file. It runs beside the loop and so
+// reads nothing of the state.
+func (c *chronicle) notice(n spool.Notice) {
+	c.keeper.journal.Event(journal.Event{Name: bridge.EventWarning, Message: n.String(),
+		Fields: fields{bridge.FieldRun: c.run, bridge.FieldLabel: c.label, bridge.FieldReason: n.String()}})
+}

@@ -29,7 +29,7 @@ type loop struct {
 	server    *server
 
 	news    chan screenNews
-	markers chan claude.Marker
+	markers chan sighting
 	stories chan gate.Story
 	gone    chan struct{} // the reaper ended
 	calls   chan func()   // from the control server and from stop checks
@@ -57,7 +57,7 @@ const busyTooLong = 15 * time.Second
 
 // serve runs the loop over a bridge whose descriptors are in k.fds.
 func (k *keeper) serve() int {
-	l := &loop{keeper: k, news: make(chan screenNews, 16), markers: make(chan claude.Marker, 64),
+	l := &loop{keeper: k, news: make(chan screenNews, 16), markers: make(chan sighting),
 		stories: make(chan gate.Story, 4), gone: make(chan struct{}), calls: make(chan func(), 16), apiSeen: map[string]time.Time{}}
 	if err := l.begin(); err != nil {
 		k.say(journalErr, err.Error())
@@ -122,7 +122,10 @@ func (l *loop) startReaders() error {
 		return err
 	}
 	l.chronicle = c
-	l.pump = newPump(l.keeper, l.st.Run.Record.Mode, l.news, c.eventLine)
+	if l.pump == nil { // viewers hold on to it when a reload was refused
+		l.pump = newPump(l.keeper, l.st.Run.Record.Mode, l.news)
+	}
+	l.pump.event = c.eventLine
 	l.screen = l.pump.screen.State() // what a predecessor saw
 	l.wg.Add(2)
 	ctx, p := l.ctx, l.pump
@@ -136,6 +139,10 @@ func (l *loop) stopReaders() {
 	l.cancel()
 	_ = l.pty.SetReadDeadline(time.Unix(1, 0))
 	l.wg.Wait()
+	for _, m := range l.chronicle.left {
+		l.st.Run.Log.Add(m)
+	}
+	l.chronicle.left = nil
 }
 
 // run is the loop. It ends with the bridge.
@@ -151,8 +158,9 @@ func (l *loop) run() int {
 	for {
 		timer.Reset(time.Until(l.nextDeadline()))
 		select {
-		case m := <-l.markers:
-			l.onMarker(m)
+		case s := <-l.markers:
+			l.onMarker(s.marker)
+			close(s.saved)
 		case n := <-l.news:
 			l.onNews(n)
 		case l.story = <-l.stories:
@@ -236,6 +244,7 @@ func (l *loop) feedWatchdog(now time.Time) {
 	}
 	l.lookAtFreezer()
 	l.lookAtMemory(now)
+	l.chronicle.tellDropped(now) // a flood that has ended
 }
 
 // fewFiles is a limit of open files below which a keeper cannot do its work.

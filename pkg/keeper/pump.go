@@ -38,12 +38,12 @@ type pump struct {
 	ended   bool
 }
 
-func newPump(k *keeper, mode bridge.Mode, news chan<- screenNews, event func(string)) *pump {
+func newPump(k *keeper, mode bridge.Mode, news chan<- screenNews) *pump {
 	_, cols := k.ring.Screen()
 	if cols == 0 {
 		cols = defaultCols
 	}
-	p := &pump{pty: k.pty, ring: k.ring, memo: k.memo, screen: claude.NewScreen(mode, int(cols)), news: news, event: event,
+	p := &pump{pty: k.pty, ring: k.ring, memo: k.memo, screen: claude.NewScreen(mode, int(cols)), news: news,
 		changed: make(chan struct{})}
 	p.remember()
 	return p

@@ -66,20 +66,27 @@ func handedFDs(getenv func(string) string) (map[string]int, bool) {
 // fdAnswer is the name under which the asking connection is handed over.
 const fdAnswer = "answer"
 
-// reload replaces this image. It returns only if the old image goes on.
-func (k *keeper) reload(answer *control.Conn) error {
-	exe, err := newExecutable()
-	if err != nil {
-		return err
+// checkNew finds the new program and has it test itself on the running state.
+func (k *keeper) checkNew() (exe string, err error) {
+	if exe, err = newExecutable(); err != nil {
+		return "", err
 	}
 	if err := k.save(); err != nil {
-		return err
+		return "", err
 	}
 	if err := k.selfcheck(exe); err != nil {
-		return err
+		return "", err
 	}
 	_ = k.notify.Send("WATCHDOG=1")
 	failpoint("reload-checked")
+	return exe, nil
+}
+
+// reload replaces this image. It returns only if the old image goes on.
+func (k *keeper) reload(exe string, answer *control.Conn) error {
+	if err := k.save(); err != nil {
+		return err
+	}
 	fds := map[string]int{fdState: k.memo.fd}
 	if k.bus != 0 {
 		fds[fdBus] = k.bus

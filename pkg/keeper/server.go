@@ -142,10 +142,16 @@ func (s *server) answerReload(c *control.Conn) error {
 	return c.Send(control.TypeReloaded, control.Reloaded{Version: s.l.params.Version, PID: os.Getpid(), Kept: true, Reason: err.Error()})
 }
 
-// replace re-executes the keeper with everything at rest, or goes on.
+// replace re-executes the keeper with everything at rest, or goes on. A new
+// program that hangs in its test holds up nothing but the loop.
 func (l *loop) replace(c *control.Conn) error {
+	exe, err := l.checkNew()
+	if err != nil {
+		l.event(bridge.EventReloaded, err.Error(), fields{bridge.FieldReason: err.Error()})
+		return err
+	}
 	l.stopReaders()
-	err := l.reload(c)
+	err = l.reload(exe, c)
 	l.event(bridge.EventReloaded, err.Error(), fields{bridge.FieldReason: err.Error()})
 	l.chronicle.spool.Close()
 	if again := l.startReaders(); again != nil {

@@ -36,6 +36,14 @@ func NewBudget(rate, burst int) *Budget {
 	return b
 }
 
+// Empty takes every token out of the bucket, so that the next line has to wait
+// for one.
+func (b *Budget) Empty() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tokens = 0
+}
+
 // Allow reports whether a line may pass now, and counts it if not.
 func (b *Budget) Allow(now time.Time) bool {
 	if b.rate <= 0 {
