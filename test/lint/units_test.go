@@ -110,9 +110,9 @@ func TestUnitsForbiddenSettings(t *testing.T) {
 // TestUserUnitFollowsSystemUnit: the two differ only where root makes the
 // difference.
 func TestUserUnitFollowsSystemUnit(t *testing.T) {
-	needsRoot := []string{"Wants", "After", "Group", "DevicePolicy", "IPAddressDeny", "CapabilityBoundingSet",
+	needsRoot := []string{"Wants", "Group", "DevicePolicy", "IPAddressDeny", "CapabilityBoundingSet",
 		"PrivateMounts", "ProtectSystem", "ReadWritePaths", "BindPaths", "Environment", "InaccessiblePaths", "ProtectClock"}
-	differs := []string{"ExecStopPost", "RuntimeDirectoryMode", "WantedBy"}
+	differs := []string{"After", "ExecStopPost", "RuntimeDirectoryMode", "WantedBy"}
 	user := map[string]string{}
 	for _, s := range settings(t, userUnit) {
 		user[s.key] = s.value
