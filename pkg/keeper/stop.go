@@ -49,7 +49,9 @@ const meantWait = 10 * time.Second
 // other failure proves nothing, because an agent can cause it: it can use up
 // the bus's connections of its uid, and with prlimit(2) the keeper's own
 // descriptors. A stop that was meant then ends with TimeoutStopSec= and the
-// scope's own stop (PartOf=).
+// scope's own stop (PartOf=). In user mode there is nobody to protect the
+// bridge from, and a bus that takes connections and answers none is what a user
+// manager that goes down leaves.
 func (k *keeper) meant() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), meantWait)
 	defer cancel()
@@ -63,7 +65,7 @@ func (k *keeper) meant() bool {
 		}
 		select {
 		case <-ctx.Done():
-			return false
+			return k.manager == systemd.User
 		case <-time.After(checkGap):
 		}
 	}
