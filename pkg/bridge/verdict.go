@@ -76,7 +76,10 @@ type End struct {
 	Waited    time.Duration // how long READY was waited for
 	Policy    RestartPolicy //
 	BudgetOut bool          // the crash budget is spent
-	Evidence  string        // by which evidence an unknown exit was decided
+	// Unattended: systemd started it after a crash or at boot, and nobody reads
+	// the answer. What a person would try once more is tried once more.
+	Unattended bool
+	Evidence   string // by which evidence an unknown exit was decided
 }
 
 // Verdict is the judgement over an ended run: one event, one status, one exit
@@ -88,6 +91,9 @@ type Verdict struct {
 	Word     string // CLAUSTER_VERDICT: "asked", "exit", "signal", "oom", "unknown", "not-ready", "machine-down" or the cause's name
 	Reason   string
 	Hint     string
+
+	Passing     bool // time heals it: it spends no crash budget
+	Unexplained bool // before READY, for no known cause
 }
 
 // Restarts reports whether systemd will start the unit again
@@ -102,11 +108,11 @@ func (v Verdict) Restarts() bool {
 func Decide(e End) Verdict {
 	switch {
 	case e.Asked:
-		return Verdict{EventStop, Stopped, ExitStopped, "asked", "stopped on request (" + e.Exit.String() + ")", ""}
+		return Verdict{Event: EventStop, Status: Stopped, ExitCode: ExitStopped, Word: "asked", Reason: "stopped on request (" + e.Exit.String() + ")"}
 	case e.Ready && e.Exit.Known && e.Exit.Code == 0 && e.Spawn == Session:
-		return Verdict{EventStop, Stopped, ExitStopped, "session-ended", "its single session ended", ""}
+		return Verdict{Event: EventStop, Status: Stopped, ExitCode: ExitStopped, Word: "session-ended", Reason: "its single session ended"}
 	case e.Ready && e.Exit.Known && e.Exit.Code == 0 && e.ByPerson:
-		return Verdict{EventStop, Stopped, ExitStopped, "ended-by-person", "a person ended it at its terminal", ""}
+		return Verdict{Event: EventStop, Status: Stopped, ExitCode: ExitStopped, Word: "ended-by-person", Reason: "a person ended it at its terminal"}
 	case e.Ready:
 		return decideCrash(e)
 	}
@@ -116,6 +122,7 @@ func Decide(e End) Verdict {
 func decideCrash(e End) Verdict {
 	v := Verdict{Event: EventCrash, Status: Crashed, ExitCode: ExitCrashed}
 	v.Word, v.Reason = endWords(e)
+	v.Passing = e.Cause.Class == ClassTemporary
 	switch {
 	case e.Cause.Class == ClassPermanent || e.Cause.Class == ClassConfig:
 		v.ExitCode, v.Hint = ExitGaveUp, e.Cause.Hint
@@ -142,17 +149,36 @@ func decideNotReady(e End) Verdict {
 	case ClassConfig:
 		v.ExitCode, v.Hint = ExitConfig, e.Cause.Hint
 	case ClassTemporary:
-		v.ExitCode, v.Hint = ExitTemporary, e.Cause.Hint
+		v.ExitCode, v.Hint, v.Passing = ExitTemporary, e.Cause.Hint, true
 	default:
-		if e.Held {
-			v.Word = "not-ready"
-			v.Reason = fmt.Sprintf("claude did not register within %s", e.Waited.Round(time.Second))
-			v.Hint = "look at what it said: clauster-ctl logs INSTANCE"
-			break
-		}
-		v.Reason += " before it was ready"
+		v.unexplained(e)
 	}
 	return v
+}
+
+// unexplained completes the verdict over a start whose failure has no known
+// cause. A person who started it is told and decides. An unattended start is
+// tried again: a bridge must not stay down because its one start at boot met a
+// machine too busy to answer in time.
+func (v *Verdict) unexplained(e End) {
+	v.Unexplained = true
+	switch {
+	case e.Cause.Name != "":
+		v.Hint = e.Cause.Hint
+	case e.Held:
+		v.Word = "not-ready"
+		v.Reason = fmt.Sprintf("claude did not register within %s", e.Waited.Round(time.Second))
+		v.Hint = "look at what it said: clauster-ctl logs INSTANCE"
+	default:
+		v.Reason += " before it was ready"
+	}
+	switch {
+	case !e.Unattended || e.Policy == RestartNever:
+	case e.Held || !e.BudgetOut:
+		v.ExitCode, v.Passing = ExitTemporary, e.Held
+	default:
+		v.Reason += "; it failed too often and is not started again"
+	}
 }
 
 // endWords gives the verdict word and the sentence for an end that nobody

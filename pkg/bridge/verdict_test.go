@@ -41,6 +41,11 @@ func TestDecide(t *testing.T) {
 		{"no binary", End{Cause: config}, EventError, Failed, 78, "binary-missing"},
 		{"exit 0 before ready", End{Exit: exited(0)}, EventError, Failed, 69, "exit"},
 		{"never ready", End{Exit: exited(0), Held: true, Waited: time.Minute}, EventError, Failed, 69, "not-ready"},
+		{"never ready, unattended", End{Exit: exited(0), Held: true, Unattended: true, BudgetOut: true}, EventError, Failed, 75, "not-ready"},
+		{"never ready, unattended, never restart", End{Exit: exited(0), Held: true, Unattended: true, Policy: RestartNever}, EventError, Failed, 69, "not-ready"},
+		{"killed before ready, unattended", End{Exit: killed("SIGKILL"), Unattended: true}, EventError, Failed, 75, "signal"},
+		{"exit 1 before ready, unattended, too often", End{Exit: exited(1), Unattended: true, BudgetOut: true}, EventError, Failed, 69, "exit"},
+		{"stopped by a signal before ready", End{Exit: killed("SIGKILL"), Held: true, Cause: Cause{Name: "frozen", Reason: "stopped"}}, EventError, Failed, 69, "frozen"},
 		{"stopped while starting", End{Asked: true, Exit: exited(0)}, EventStop, Stopped, 0, "asked"},
 	} {
 		v := Decide(c.e)

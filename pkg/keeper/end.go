@@ -94,7 +94,7 @@ func (k *keeper) verdict(s gate.Story, exit bridge.Exit) bridge.Verdict {
 	r := k.st.Run
 	e := bridge.End{Ready: !r.Ready.IsZero(), Asked: r.Asked, ByPerson: r.ByPerson, Spawn: r.Record.SpawnMode,
 		Cause: r.Cause, Held: r.Held, Waited: r.Settings.Grace, Policy: r.Settings.Policy,
-		BudgetOut: k.st.budgetOut(r.Ready, time.Now()), Exit: exit}
+		BudgetOut: k.st.budgetOut(r.Ready, time.Now()), Unattended: r.Unattended, Exit: exit}
 	if s.Ended == nil {
 		e.Evidence = "its reaper ended without a report"
 		if r.Log.Stopping {
@@ -164,17 +164,24 @@ func (k *keeper) report(v bridge.Verdict, exit bridge.Exit) {
 	}
 	switch {
 	case v.Event == bridge.EventStop:
-	case r.Ready.IsZero() && r.Record.Continue && v.ExitCode == bridge.ExitNotReady:
-		// Resuming failed for no known reason: once more, fresh.
-		k.st.Fresh, k.st.LastEnd = true, v.Reason
+	case r.resumeFailed(v, exit):
+		k.st.Fresh, k.st.LastEnd, k.st.LastStatus = true, v.Reason, v.Status
 		v.ExitCode = bridge.ExitTemporary
 		k.event(bridge.EventFallback, "resuming the conversation failed ("+v.Reason+"); the next start is fresh", nil)
 	case v.Restarts() && r.Events[v.Event].ID == "": // not yet counted by a predecessor
-		k.st.count(r.Ready, time.Now(), v.Reason)
-		more[bridge.FieldRestarts] = strconv.Itoa(k.st.Crashes)
+		k.st.count(r.Ready, time.Now(), v)
+		more[bridge.FieldRestarts] = strconv.Itoa(k.st.Tries)
 	}
 	k.exit = v.ExitCode
 	k.finish(v, more)
+}
+
+// resumeFailed reports whether a bridge that was to go on with a conversation
+// did not become ready because of it, as far as anyone can tell: for no known
+// cause, and not because something killed or stopped it.
+func (r *run) resumeFailed(v bridge.Verdict, exit bridge.Exit) bool {
+	killed := !r.Held && (exit.Signal != "" || exit.Code > 128)
+	return r.Record.Continue && v.Unexplained && v.Word != "frozen" && !killed
 }
 
 // lastLines gives the last n non-empty lines.

@@ -167,7 +167,7 @@ func (k *keeper) refuse(c bridge.Cause) int {
 		defer func() { k.st.Run = nil }()
 	}
 	if c.Class == bridge.ClassTemporary {
-		k.st.count(time.Time{}, time.Now(), v.Reason)
+		k.st.count(time.Time{}, time.Now(), v)
 	}
 	k.finish(v, fields{bridge.FieldVerdict: c.Name, bridge.FieldCause: c.Name})
 	return v.ExitCode

@@ -24,19 +24,20 @@ func (k *keeper) intend(ctx context.Context, record *bridge.Record) (intent, err
 	if err != nil {
 		return intent{}, err
 	}
+	k.unattended = kind != manual
 	if kind == automatic && k.st.Intent != nil {
 		k.forgetRequest(k.st.Intent.Request)
 		return *k.st.Intent, nil
 	}
 	if kind == boot && k.askedThisBoot() {
-		kind = manual
+		kind, k.unattended = manual, false
 	}
 	in := intent{Kind: kind}
 	if kind == manual || record != nil && record.BootID != k.boot {
 		k.settleUnseen(record)
 	}
 	if kind == manual {
-		k.st.Crashes, k.st.Next, k.st.Fresh, k.st.LastEnd = 0, time.Time{}, false, ""
+		k.st.Crashes, k.st.Tries, k.st.Next, k.st.Fresh, k.st.LastEnd, k.st.LastStatus = 0, 0, time.Time{}, false, "", ""
 		if in.Request, err = k.records().ReadRequest(k.inst, time.Now()); err != nil {
 			_ = k.records().RemoveRequest(k.inst)
 			return in, &badRequestError{err}

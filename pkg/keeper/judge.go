@@ -50,6 +50,9 @@ func (e evidence) hold() (bridge.Cause, bool) {
 		return claude.CauseNamed(e.screen.Prompt), true
 	}
 	if e.log.Ignored {
+		if c := e.log.Cause(); c.Name != "" {
+			return c, true // it said why
+		}
 		return claude.CauseNamed("flag-not-logged-in"), true
 	}
 	if e.mode == bridge.PTY && e.screen.RC == claude.RCFailed {
@@ -61,10 +64,11 @@ func (e evidence) hold() (bridge.Cause, bool) {
 	return bridge.Cause{}, false
 }
 
-// late names the cause where the grace is over without any other. Still
-// connecting is the network's fault, which time heals; silence is not.
+// late names the cause where the grace is over without any other. The network
+// is at fault, which time heals, only where claude says that it tries again:
+// the pane Connecting is drawn before anything is tried and proves nothing.
 func (e evidence) late() bridge.Cause {
-	if e.screen.Pane == claude.PaneConnecting || e.screen.Pane == claude.PaneReconnecting || e.log.State == "reconnecting" {
+	if e.log.Offline || e.retrying() {
 		return claude.CauseNamed("offline")
 	}
 	if c := e.log.Cause(); c.Name != "" {
@@ -76,12 +80,19 @@ func (e evidence) late() bridge.Cause {
 	return bridge.Cause{}
 }
 
+// retrying reports whether claude says that its connection is gone and that
+// it tries to have it again.
+func (e evidence) retrying() bool {
+	return e.screen.Pane == claude.PaneReconnecting || e.mode == bridge.PTY && e.screen.RC == claude.RCReconnecting ||
+		e.log.State == "reconnecting" || e.log.State == "disconnected"
+}
+
 // health judges a bridge that was ready.
 func (e evidence) health() (bridge.Health, string) {
 	switch {
 	case e.frozen != "":
 		return bridge.Frozen, e.frozen
-	case e.screen.Pane == claude.PaneReconnecting || e.log.State == "reconnecting":
+	case e.retrying():
 		return bridge.Reconnecting, "claude lost its connection and tries again"
 	case e.mode == bridge.PTY && e.screen.RC == claude.RCFailed || e.log.State == "failed":
 		return bridge.Wedged, "claude runs but Remote Control failed and does not try again; restart it"
@@ -112,14 +123,27 @@ func (e evidence) worst() bridge.Cause {
 func (e evidence) service() string {
 	s := e.screen
 	switch {
-	case e.mode == bridge.PTY:
-		return "connected"
-	case s.Capacity > 0 && s.Sessions >= s.Capacity:
+	case e.mode == bridge.PTY || s.Capacity == 0:
+		return "connected" + e.noSession()
+	case s.Sessions >= s.Capacity:
 		return fmt.Sprintf("connected, all %d sessions in use", s.Capacity)
-	case s.Capacity > 0:
-		return fmt.Sprintf("connected, %d of %d sessions in use", s.Sessions, s.Capacity)
 	}
-	return "connected"
+	return fmt.Sprintf("connected, %d of %d sessions in use%s", s.Sessions, s.Capacity, e.noSession())
+}
+
+// noSession tells of a bridge that serves but could not make the session it
+// begins with: an operator who looks for it in claude.ai/code looks in vain.
+func (e evidence) noSession() string {
+	if e.log.SessionID != "" || e.screen.Sessions > 0 {
+		return ""
+	}
+	switch e.log.Trouble.Cause().Name {
+	case "overloaded":
+		return "; the service was too busy to make its first session"
+	case "session-refused":
+		return "; the service refused to make its first session"
+	}
+	return ""
 }
 
 // Patience of the judge.

@@ -49,10 +49,22 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// A start that only waits for the network is tried again for ever; silence is not.
+// A start that only waits for the network is tried again for ever; silence is
+// not, and the pane Connecting, which is drawn at once, is silence.
 func TestLateCause(t *testing.T) {
+	var log claude.Log
+	log.Line([]byte("2026-11-21T19:01:37.229Z [WARN] [bridge:api] POST /v1/environments/bridge failed: getaddrinfo EAI_AGAIN api.anthropic.com"))
+	for name, e := range map[string]evidence{
+		"name resolution": {mode: bridge.Standard, log: log, screen: claude.ScreenState{Pane: claude.PaneConnecting}},
+		"reconnecting":    {mode: bridge.Standard, screen: claude.ScreenState{Pane: claude.PaneReconnecting}},
+		"pty":             {mode: bridge.PTY, log: claude.Log{State: "disconnected"}},
+	} {
+		if c := e.late(); c.Class != bridge.ClassTemporary {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
 	connecting := evidence{mode: bridge.Standard, screen: claude.ScreenState{Pane: claude.PaneConnecting}}
-	if c := connecting.late(); c.Class != bridge.ClassTemporary {
+	if c := connecting.late(); c.Name != "" {
 		t.Errorf("still connecting: %+v", c)
 	}
 	if c := (evidence{mode: bridge.Standard}).late(); c.Name != "" {

@@ -59,7 +59,8 @@ type keeper struct {
 	fds  map[string]int // what the fd store holds of the run
 	bus  int            // directory of the system bus's socket, 0 where it is in no secret place
 
-	limits []systemd.Property // of the scope to be made
+	limits     []systemd.Property // of the scope to be made
+	unattended bool               // nobody asked for this start: a restart after a crash, or a boot
 
 	ring *terminal.Ring
 	exit int // decided by report

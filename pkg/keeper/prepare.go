@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +74,7 @@ func (k *keeper) prepare(ctx context.Context) (gate.Order, *bridge.Cause, error)
 	}
 	k.st.Fresh = false
 	k.st.Run = &run{ID: k.run, Record: rec, User: u, RefKey: key, DebugFile: order.DebugFile, Launched: rec.Launched,
-		Health: "", Events: map[bridge.Event]sent{},
+		Health: "", Events: map[bridge.Event]sent{}, Unattended: k.unattended,
 		Settings: settings{Grace: cfg.Claude.StartupGrace(), Policy: project.Restart,
 			LogLevel: logPriority(cfg.LogLevel), LinesPerSecond: cfg.Logs.LinesPerSecond, Burst: cfg.Logs.Burst, ConfigHash: rec.Config}}
 	return order, nil, nil
@@ -166,7 +167,7 @@ func (k *keeper) readRecord() *bridge.Record {
 // kindOfStart tells who asked for this start: systemd counts its own restarts
 // in NRestarts, and a manager that is still coming up started what is enabled.
 func (k *keeper) kindOfStart(ctx context.Context, record *bridge.Record) (startKind, error) {
-	if record == nil && k.st.Crashes == 0 && k.st.Intent == nil {
+	if record == nil && k.st.Tries == 0 && k.st.Intent == nil {
 		return manual, nil // nothing to continue, nothing to wait for
 	}
 	bus, err := systemd.Connect(ctx, k.manager)
@@ -200,13 +201,14 @@ func (k *keeper) waitDelay(ctx context.Context) error {
 	if left <= 0 {
 		return nil
 	}
+	status := cmp.Or(k.st.LastStatus, bridge.Crashed)
 	k.event(bridge.EventDelayed, fmt.Sprintf("%s; starting again in %s", k.st.LastEnd, left.Round(time.Second)),
-		fields{bridge.FieldDelay: fmt.Sprint(int(left.Seconds() + 0.5)), bridge.FieldRestarts: fmt.Sprint(k.st.Crashes),
-			bridge.FieldStatus: string(bridge.Crashed)})
+		fields{bridge.FieldDelay: fmt.Sprint(int(left.Seconds() + 0.5)), bridge.FieldRestarts: fmt.Sprint(k.st.Tries),
+			bridge.FieldStatus: string(status)})
 	const step = 5 * time.Second
 	for ; left > 0; left = time.Until(k.st.Next) {
-		text := fmt.Sprintf("%s; starting again in %s (attempt %d)", k.st.LastEnd, left.Round(time.Second), k.st.Crashes+1)
-		_ = k.notify.Send("STATUS="+bridge.StatusLine(bridge.Crashed, text), extend(step+launchWait))
+		text := fmt.Sprintf("%s; starting again in %s (attempt %d)", k.st.LastEnd, left.Round(time.Second), k.st.Tries+1)
+		_ = k.notify.Send("STATUS="+bridge.StatusLine(status, text), extend(step+launchWait))
 		failpoint("delaying")
 		select {
 		case <-ctx.Done():

@@ -26,6 +26,10 @@ type state struct {
 	Next    time.Time `json:"next,omitzero"`      // the next launch waits until then
 	Fresh   bool      `json:"fresh,omitempty"`    // resuming failed: launch fresh
 	LastEnd string    `json:"last_end,omitempty"` // sentence for STATUS= while waiting
+	// Tries are the ends in a row that a new start followed, which the delay
+	// grows with; Crashes are those that count against the budget.
+	Tries      int           `json:"tries,omitempty"`
+	LastStatus bridge.Status `json:"last_status,omitempty"` // of the last end: crashed or error
 	// Of the start under way, until its bridge is ready.
 	Intent *intent `json:"intent,omitempty"`
 
@@ -51,9 +55,10 @@ type run struct {
 	WarningsSeen  int       `json:"warnings_seen,omitempty"`
 	Launched      time.Time `json:"launched"`
 	Ready         time.Time `json:"ready,omitzero"`
-	Asked         bool      `json:"asked,omitempty"`     // systemd asked to stop
-	ByPerson      bool      `json:"by_person,omitempty"` // ended at a writing terminal
-	Held          bool      `json:"held,omitempty"`      // we ended it before READY
+	Asked         bool      `json:"asked,omitempty"`      // systemd asked to stop
+	ByPerson      bool      `json:"by_person,omitempty"`  // ended at a writing terminal
+	Held          bool      `json:"held,omitempty"`       // we ended it before READY
+	Unattended    bool      `json:"unattended,omitempty"` // systemd started it by itself
 	Reattaches    int       `json:"reattaches,omitempty"`
 	OOMKills      int       `json:"oom_kills,omitempty"` // told so far
 
@@ -104,14 +109,18 @@ func delayAfter(n int) time.Duration {
 }
 
 // count books one end that systemd will start again and sets the time of the
-// next launch.
-func (s *state) count(ready, now time.Time, reason string) {
+// next launch. A passing fault (network, service) makes the next start wait
+// longer, but no number of them spends the crash budget.
+func (s *state) count(ready, now time.Time, v bridge.Verdict) {
 	if !ready.IsZero() && now.Sub(ready) >= healthyAfter {
-		s.Crashes = 0
+		s.Crashes, s.Tries = 0, 0
 	}
-	s.Crashes++
-	s.Next = now.Add(delayAfter(s.Crashes))
-	s.LastEnd = reason
+	if !v.Passing {
+		s.Crashes++
+	}
+	s.Tries++
+	s.Next = now.Add(delayAfter(s.Tries))
+	s.LastEnd, s.LastStatus = v.Reason, v.Status
 }
 
 // budgetOut reports whether one more crash exceeds the budget.

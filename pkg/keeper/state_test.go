@@ -24,12 +24,12 @@ func TestDelays(t *testing.T) {
 
 func TestCrashesAreCountedAndForgiven(t *testing.T) {
 	now := time.Unix(100000, 0)
-	s := &state{}
+	s, crash := &state{}, bridge.Verdict{Reason: "it crashed", Status: bridge.Crashed}
 	for range crashBudget - 1 {
 		if s.budgetOut(now, now) {
 			t.Fatalf("budget spent after %d crashes", s.Crashes)
 		}
-		s.count(now.Add(-time.Minute), now, "it crashed")
+		s.count(now.Add(-time.Minute), now, crash)
 	}
 	if !s.budgetOut(now.Add(-time.Minute), now) {
 		t.Fatalf("budget not spent after %d crashes", s.Crashes)
@@ -37,9 +37,24 @@ func TestCrashesAreCountedAndForgiven(t *testing.T) {
 	if s.budgetOut(now.Add(-healthyAfter), now) {
 		t.Error("ten minutes of READY forgive nothing")
 	}
-	s.count(now.Add(-healthyAfter), now, "it crashed")
+	s.count(now.Add(-healthyAfter), now, crash)
 	if s.Crashes != 1 || s.Next.Sub(now) != firstDelay {
 		t.Errorf("after a healthy run: %d crashes, next in %s", s.Crashes, s.Next.Sub(now))
+	}
+}
+
+// An outage of a day must not leave a bridge one crash away from being given up.
+func TestPassingFaultsSpendNoBudget(t *testing.T) {
+	now := time.Unix(100000, 0)
+	s := &state{}
+	for range 3 * crashBudget {
+		s.count(time.Time{}, now, bridge.Verdict{Reason: "offline", Status: bridge.Failed, Passing: true})
+	}
+	if s.budgetOut(time.Time{}, now) || s.Crashes != 0 {
+		t.Errorf("passing faults count as %d crashes", s.Crashes)
+	}
+	if s.Next.Sub(now) != longestDelay {
+		t.Errorf("the next try is in %s, want %s", s.Next.Sub(now), longestDelay)
 	}
 }
 
