@@ -161,7 +161,7 @@ func failures() []failure {
 		{[]string{"EnvironmentInstance not found"},
 			bridge.Cause{Name: "environment-gone", Class: temporary, Reason: "the service no longer knows this bridge", Hint: "nothing to do: it registers anew"}},
 		{[]string{"Persistent errors for", "Server unreachable"},
-			bridge.Cause{Name: "network", Class: temporary, Reason: "claude could not reach the service for ten minutes and gave up", Hint: hintWait}},
+			bridge.Cause{Name: "network", Class: temporary, Reason: "claude could not reach the service and gave up", Hint: hintWait}},
 		{[]string{"Unable to connect to Anthropic services", "Failed to connect to api.anthropic.com"},
 			bridge.Cause{Name: "offline", Class: temporary, Reason: "claude cannot reach api.anthropic.com", Hint: hintWait + "; from this machine: curl -sI https://api.anthropic.com"}},
 		{[]string{"Configuration error in"},

@@ -16,6 +16,7 @@ type Log struct {
 	Poisoned  bool   `json:"poisoned,omitempty"`   // the session it reattached to was ended for good
 	Stale     bool   `json:"stale,omitempty"`      // the recorded session is unknown to the service
 	Ignored   bool   `json:"ignored,omitempty"`    // pty: Remote Control was switched off at start
+	Offline   bool   `json:"offline,omitempty"`    // its last attempt failed for the network
 	Failed    int    `json:"failed,omitempty"`     // session processes that ended with an error, 143 aside
 	Fault     Marker `json:"fault,omitzero"`       // the last failure that no bridge serves after
 	Trouble   Marker `json:"trouble,omitzero"`     // the last one that a bridge may outlive
@@ -38,8 +39,12 @@ func (l *Log) Add(m Marker) {
 		l.BridgeID = m.ID
 	case EnvironmentRegistered:
 		l.EnvID = m.ID
+	case NetworkTrouble:
+		l.Offline = true
+	case PollAnswer:
+		l.Offline = false
 	case PollLoop:
-		l.Polling = true
+		l.Polling, l.Offline = true, false
 		if l.EnvID == "" {
 			l.EnvID = m.ID
 		}
@@ -63,6 +68,7 @@ func (l *Log) Add(m Marker) {
 		}
 	case ReplState:
 		l.State = m.Text
+		l.Offline = l.Offline && m.Text != "connected"
 	case Shutdown:
 		l.Stopping = true
 	case PoisonedReattach:

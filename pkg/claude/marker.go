@@ -30,6 +30,7 @@ const (
 	Fatal                                       // the bridge gave up; Text says why
 	FlagIgnored                                 // pty: claude runs on without Remote Control; Text says why
 	TrustError                                  // the workspace is not trusted
+	NetworkTrouble                              // an attempt failed for the network; Text says how
 )
 
 // Marker is one piece of evidence from a debug file.
@@ -78,7 +79,7 @@ func ParseLine(line []byte) (Marker, bool) {
 		if !found {
 			return Marker{}, false
 		}
-		ok = m.readTagged(tag, rest)
+		ok = m.readTagged(tag, rest) || l.Level >= LevelWarn && m.readNetwork(rest)
 	case '"':
 		// A text of several lines is JSON-quoted. Only failures come so.
 		ok = l.Level >= LevelWarn && m.readFailure(l.Text[1:])
@@ -218,6 +219,18 @@ func (m *Marker) readRemote(rest []byte) bool {
 	return m.readEnd(rest)
 }
 
+// readNetwork finds the system's names of network errors in a warning of the
+// bridge itself. Claude's own words around them are not known.
+func (m *Marker) readNetwork(rest []byte) bool {
+	head := rest[:min(len(rest), maxMarkerText)]
+	for _, name := range [...]string{"ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH", "ENETDOWN"} {
+		if bytes.Contains(head, []byte(name)) {
+			return m.text(NetworkTrouble, head)
+		}
+	}
+	return false
+}
+
 // readFailure reads an untagged line.
 func (m *Marker) readFailure(text []byte) bool {
 	head := text[:min(len(text), maxMarkerText)]
@@ -271,7 +284,7 @@ func (m *Marker) text(k MarkerKind, text []byte) bool {
 func (k MarkerKind) String() string {
 	names := [...]string{"none", "BridgeInit", "EnvironmentRegistered", "SessionCreated", "SessionAdopted", "PollLoop", "PollAnswer",
 		"SessionSpawned", "SessionFailed", "SessionTrouble", "Shutdown", "Preserved", "Unarchive", "ReplState", "SessionBusy",
-		"PoisonedReattach", "PointerStale", "Fatal", "FlagIgnored", "TrustError"}
+		"PoisonedReattach", "PointerStale", "Fatal", "FlagIgnored", "TrustError", "NetworkTrouble"}
 	if int(k) < len(names) {
 		return names[k]
 	}

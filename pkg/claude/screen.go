@@ -83,6 +83,7 @@ type Screen struct {
 	fresh  int    // lines since the prompt was last seen
 	api    string // last API error, and the lines since it was last seen
 	apiAge int
+	stuck  bool // the failure came as an event: a redrawn pane does not disprove it
 	events seenSet
 	recent history
 }

@@ -55,8 +55,9 @@ func (s *Screen) readPane(text string) bool {
 	s.wrap = ""
 	s.recent.add(text, true)
 	s.setPrompt("")
-	if (word == PaneReady || word == PaneConnected) && s.state.Failure.Name != "spawn-enoent" {
+	if (word == PaneReady || word == PaneConnected) && (!s.stuck || s.state.Pane != word) {
 		s.setFailure("", bridge.Cause{})
+		s.stuck = false
 	}
 	if s.state.Pane != word {
 		s.state.Pane = word
@@ -130,8 +131,13 @@ func (s *Screen) readEvent(text string) {
 	switch {
 	case strings.HasPrefix(text, "Session failed: spawn error: ENOENT"):
 		s.setFailure(text, CauseNamed("spawn-enoent"))
-	case strings.HasPrefix(text, "Session completed") && s.state.Failure.Name == "spawn-enoent":
+		s.stuck = true
+	case strings.HasPrefix(text, "Remote Control disconnected"):
+		s.readFailure(text)
+		s.stuck = true
+	case strings.HasPrefix(text, "Session completed"):
 		s.setFailure("", bridge.Cause{})
+		s.stuck = false
 	}
 }
 
@@ -229,6 +235,7 @@ func (s *Screen) readPill(text string) {
 	s.state.RC = rc
 	if rc == RCActive {
 		s.setPrompt("")
+		s.setFailure("", bridge.Cause{})
 	}
 	s.tell(Fact{Kind: FactRC, Text: rc})
 }

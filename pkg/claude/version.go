@@ -93,7 +93,7 @@ func CheckVersion(ctx context.Context, run Run, path, minVersion string) (versio
 	}
 	version, ok := ParseVersion(string(out))
 	switch {
-	case !ok && exit != 0:
+	case exit != 0:
 		cause = CauseNamed("binary-failed")
 		cause.Reason = fmt.Sprintf("claude --version ended with exit status %d", exit)
 	case !ok:
