@@ -49,7 +49,7 @@ func (k *keeper) launchAndServe() int {
 	case stopped:
 		return k.stopBeforeLaunch()
 	case err != nil:
-		return k.refuse(bridge.Cause{Name: "launch-failed", Class: bridge.ClassTemporary, Reason: err.Error()})
+		return k.refuse(bridge.Cause{Name: "launch-failed", Class: bridge.ClassTemporary, Reason: k.whyNot(err)})
 	}
 	return k.refuse(*cause)
 }
@@ -60,7 +60,7 @@ func (k *keeper) launchAndServe() int {
 // gate opened is left to the loop's check.
 func (k *keeper) dropAndServe(stopped bool) int {
 	if err := k.drop(); err != nil {
-		return k.refuse(bridge.Cause{Name: "launch-failed", Class: bridge.ClassTemporary, Reason: err.Error()})
+		return k.refuse(bridge.Cause{Name: "launch-failed", Class: bridge.ClassTemporary, Reason: k.whyNot(err)})
 	}
 	failpoint("dropped")
 	if stopped {
