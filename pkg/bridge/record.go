@@ -30,7 +30,7 @@ type Options struct {
 }
 
 // Request is what clauster-ctl (or the API) wants of the next start of an
-// instance: /var/lib/clauster/instances/INSTANCE.request.json. The keeper
+// instance: /var/lib/clauster/instances/INSTANCE.json.request. The keeper
 // consumes it at a manual start and ignores it once Expires has passed or the
 // host has rebooted, so that a request whose start never came cannot colour a
 // later one.

@@ -1,5 +1,5 @@
 // Package records keeps launch records and launch requests on disk:
-// INSTANCE.json and INSTANCE.request.json in /var/lib/clauster/instances
+// INSTANCE.json and INSTANCE.json.request in /var/lib/clauster/instances
 // (user mode ~/.local/state/clauster/instances). The directory belongs to
 // clauster:clauster, so root treats what it finds there as input: no link is
 // followed, sizes are bounded, contents are checked (bridge.DecodeRecord).
@@ -25,7 +25,7 @@ import (
 
 const (
 	recordSuffix  = ".json"
-	requestSuffix = ".request.json"
+	requestSuffix = ".json.request" // no record ends like it: "a.request" is a project's name
 	fileMode      = 0o640
 )
 
@@ -114,7 +114,7 @@ func (d Dir) List() ([]bridge.Record, error) {
 	var faults []error
 	for _, e := range entries {
 		name, is := strings.CutSuffix(e.Name(), recordSuffix)
-		if !is || strings.HasSuffix(e.Name(), requestSuffix) {
+		if !is {
 			continue
 		}
 		i, err := bridge.ParseInstance(name)

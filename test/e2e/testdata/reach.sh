@@ -24,7 +24,7 @@ try state ls /var/lib/clauster
 try key cat /var/lib/clauster/session_ref.key
 try record cat "/var/lib/clauster/instances/$instance.json"
 try record-write sh -c "echo '{}' >'/var/lib/clauster/instances/$instance.json'"
-try request sh -c "echo '{}' >'/var/lib/clauster/instances/$instance.request.json'"
+try request sh -c "echo '{}' >'/var/lib/clauster/instances/$instance.json.request'"
 try sockets ls "/run/clauster/bridges/$instance"
 try socket-connect attacker connect "/run/clauster/bridges/$instance/keeper.sock"
 try socket-replace sh -c "rm -f '/run/clauster/bridges/$instance/keeper.sock' && false || mv '/run/clauster/bridges/$instance' /tmp/away"
