@@ -9,7 +9,8 @@ import (
 )
 
 // failpointDir arms fail points in a test build: a file of the point's name
-// kills the keeper there, once, or has it panic if the file says "panic". The
+// kills the keeper there, once, or has it panic if the file says "panic", or
+// stop there for good if it says "hang" (until somebody cuts the power). The
 // file is removed first, so the directory must be writable for the bridge user
 // (0777: a sticky bit would keep root's files in it).
 const failpointDir = "/run/clauster-failpoints/"
@@ -19,8 +20,11 @@ func failpoint(name string) {
 	if err != nil || os.Remove(failpointDir+name) != nil {
 		return
 	}
-	if string(how) == "panic" {
+	switch string(how) {
+	case "panic":
 		panic("fail point " + name)
+	case "hang":
+		select {}
 	}
 	_ = unix.Kill(unix.Getpid(), unix.SIGKILL)
 	select {}
