@@ -27,6 +27,7 @@ func (c *cli) flag(p parsed) outcome {
 	b.screen.feed = "\r\n"
 	b.children = newChildren(b)
 	f := &interactive{bridge: b}
+	b.say = f.tell
 	signals(b.rec, f.onSignal)
 	go f.begin()
 	o := b.wait()
@@ -125,6 +126,10 @@ func (f *interactive) connect(reason string) {
 	if f.set.on("slow-ready") {
 		wait = f.set.after("slow-ready", time.Second)
 	}
+	if f.set.on("no-network") {
+		f.noNetwork("[bridge:repl] connect")
+		return
+	}
 	if f.set.on("never-ready") || f.set.on("silent-hang") || !f.pause(wait) {
 		return
 	}
@@ -163,7 +168,7 @@ func (f *interactive) connected() {
 
 // troubles are those of a ready interactive session.
 func (f *interactive) troubles() {
-	go f.showNotice(f.say)
+	go f.showNotice()
 	switch {
 	case f.set.on("reconnect-after"), f.set.on("giveup-after"), f.set.on("poll-fatal-401"), f.set.on("poll-fatal-403"):
 		key := "giveup-after"
@@ -191,8 +196,8 @@ func (f *interactive) state(word, pill, session string) {
 	f.show(pill)
 }
 
-// say adds a notice to the conversation.
-func (f *interactive) say(text string) {
+// tell adds a notice to the conversation.
+func (f *interactive) tell(text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.history = append(f.history, "● "+text)

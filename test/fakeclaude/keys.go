@@ -9,6 +9,7 @@ func keys() map[string]string {
 		"ready-reconnect":     "adopts its session: no «Created initial session»",
 		"slow-ready":          "markers come N s late",
 		"never-ready":         "alive, noise only, no markers",
+		"no-network":          "connecting for ever, each attempt fails in the debug file",
 		"silent-hang":         "banner, log ends at «Acquired PID lock», ignores TERM",
 		"env-no-poll":         "registered, then hangs (or exit=N) before the poll loop",
 		"ready-no-session":    "Ready, but session creation failed with status 400",

@@ -39,8 +39,8 @@ func noticeNames() string {
 	return strings.Join(names, " ")
 }
 
-// showNotice shows the notice one second after ready, by show.
-func (b *bridge) showNotice(show func(text string)) {
+// showNotice shows the notice one second after ready.
+func (b *bridge) showNotice() {
 	n, ok := notices()[b.set.str("notice", "")]
 	if !ok || !b.pause(b.set.scaled(time.Second)) {
 		return
@@ -51,6 +51,6 @@ func (b *bridge) showNotice(show func(text string)) {
 		b.finish(outcome{code: 1})
 		return
 	}
-	show(n.text)
+	b.say(n.text)
 	b.rec.event("notice", "text", n.text)
 }

@@ -104,7 +104,7 @@ func (s *server) noise() {
 // serverTroubles are the selectable troubles of a ready server.
 func (s *server) serverTroubles() {
 	go s.redraws()
-	go s.showNotice(func(text string) { s.screen.event("%s", text) })
+	go s.showNotice()
 	switch {
 	case s.set.on("giveup-after"):
 		s.giveUp()
@@ -122,6 +122,14 @@ func (s *server) serverTroubles() {
 		s.poisoned()
 	default:
 		s.modelTroubles()
+	}
+}
+
+// noNetwork is an outage at start: attempts that fail in the debug file, for
+// ever. The words around the system's error name are ours.
+func (b *bridge) noNetwork(what string) {
+	for b.pause(max(b.set.scaled(time.Second), 20*time.Millisecond)) {
+		b.dbg.log("WARN", "%s failed: getaddrinfo EAI_AGAIN api.anthropic.com", what)
 	}
 }
 
@@ -276,7 +284,7 @@ func (b *bridge) expireLogin() {
 		b.finish(outcome{code: 1})
 		return
 	}
-	b.screen.event("Remote Control disconnected — Claude.ai login expired — run /login")
+	b.say(notices()["login-expired"].text)
 }
 
 func has(opts map[string]string, name string) bool { _, ok := opts[name]; return ok }

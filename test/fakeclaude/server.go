@@ -24,7 +24,8 @@ type bridge struct {
 	config   *globalConfig
 	id       identity
 	children *children
-	restore  func() // gives the terminal back
+	restore  func()            // gives the terminal back
+	say      func(text string) // shows a notice where this form shows them
 	stopping atomic.Bool
 	ready    atomic.Bool
 	counted  atomic.Int64
@@ -52,6 +53,7 @@ func (c *cli) server(args []string) outcome {
 	dbg := openDebug(p.values["--debug-file"], c.set.on("debug-reopen"))
 	b := &bridge{cli: c, life: newLife(), flags: p, dbg: dbg, rec: c.record(p.values["--debug-file"]), screen: newConsole(os.Stdout)}
 	b.children = newChildren(b)
+	b.say = func(text string) { b.screen.event("%s", text) }
 	s := &server{bridge: b, spawn: p.values["--spawn"], capacity: 32}
 	signals(b.rec, s.onSignal)
 	go s.begin(bad)
@@ -177,6 +179,10 @@ func (s *server) register(reason string) {
 	s.openTerminal()
 	s.screen.line("Remote Control documentation: https://code.claude.com/docs/en/remote-control") // the decoy of §10.1
 	connected := s.spin()
+	if s.set.on("no-network") {
+		s.noNetwork("[bridge:api] POST /v1/environments/bridge")
+		return
+	}
 	if s.set.on("never-ready") {
 		s.noise()
 		return
