@@ -59,6 +59,12 @@ func words[T ~string](list []T) []string {
 	return out
 }
 
+// chosen reports whether anything was asked for that a start by itself would
+// not do.
+func (f *launchFlags) chosen() bool {
+	return f.Options != (bridge.Options{}) || f.resume != "" || f.trust
+}
+
 // request is what is left for the keeper.
 func (f *launchFlags) request(i bridge.Instance, now time.Time) (bridge.Request, error) {
 	r := bridge.Request{Options: f.Options, Instance: i.String(), Trust: f.trust, Expires: now.Add(requestLife).UTC()}
@@ -115,8 +121,16 @@ func (a *App) start(ctx context.Context, name string, f *launchFlags) error {
 	if err != nil {
 		return err
 	}
-	if s, up := w.services[i]; up && (s.Active == "active" || s.Active == "reloading") {
+	switch w.services[i].Active {
+	case "active", "reloading":
 		return a.reportStart(ctx, bus, i, f, false, nil)
+	case "activating":
+		// Our job would join the one under way, whose keeper has long read what
+		// was asked for.
+		if f.chosen() {
+			return failed("clauster-ctl restart "+i.String()+" with the same options",
+				"cannot start %s with these options: it is being started already", i)
+		}
 	}
 	if err := a.checkRoom(w, i); err != nil {
 		return err
@@ -242,6 +256,8 @@ func (a *App) reportStart(ctx context.Context, bus Systemd, i bridge.Instance, f
 		return err
 	}
 	switch {
+	case !created && f.chosen():
+		a.talk("%s is running already, without these options: clauster-ctl restart %s with them", i, i)
 	case !created:
 		a.talk("%s is running already", i)
 	case f.noWait:
