@@ -28,7 +28,7 @@ const cleanupWait = 10 * time.Second
 func Cleanup(instance string, getenv func(string) string) error {
 	inst, err := bridge.ParseInstance(instance)
 	if err != nil {
-		return err
+		return nil // the keeper has refused this name and said so: nothing is there
 	}
 	dirs, manager, err := findDirs(inst, getenv, syscall.Geteuid() == 0)
 	if err != nil {

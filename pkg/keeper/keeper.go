@@ -77,6 +77,7 @@ func Run(p Params) int {
 	k, err := wake(p, signals)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
+		tellRefused(err)
 		if stored {
 			return 2 // like a panic: the bridge stays, the next keeper tries again
 		}
@@ -87,6 +88,15 @@ func Run(p Params) int {
 	defer cancel()
 	_ = k.journal.Close(ctx)
 	return code
+}
+
+// tellRefused says in the unit's status why there is no keeper, while the
+// environment still has the way to systemd: a name that breaks the rules comes
+// first of all.
+func tellRefused(err error) {
+	if n, bad := systemd.NewNotifier(os.Getenv); bad == nil {
+		_ = n.Send("STATUS=" + bridge.StatusLine(bridge.Failed, err.Error()))
+	}
 }
 
 // wake collects what the process was born with.
