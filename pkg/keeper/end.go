@@ -33,6 +33,7 @@ func (k *keeper) settleDead() (code int, done bool) {
 	}
 	failpoint("settling")
 	k.heard(story)
+	k.lastLook()
 	if !r.Ready.IsZero() {
 		k.sayReady()
 	}
@@ -40,7 +41,6 @@ func (k *keeper) settleDead() (code int, done bool) {
 	// Only a restart that someone asked for keeps the store and comes here by
 	// hand: its stop half met a dead keeper.
 	r.Asked = r.Asked || byHand
-	k.openRing()
 	exit := k.exitOf(story)
 	k.report(k.verdict(story, exit), exit)
 	ended := bridge.Verdict{ExitCode: k.exit}
@@ -124,7 +124,11 @@ func (k *keeper) userForHints() string {
 // lastWords classifies what claude said last: its screen, then its log.
 func (k *keeper) lastWords() bridge.Cause {
 	r := k.st.Run
-	if c, ok := claude.LastWords(k.lastScreen(8<<10), r.Record.Mode, !r.Ready.IsZero()); ok {
+	size := 8 << 10
+	if r.Ready.IsZero() {
+		size = ringSize // a stack trace of many kilobytes follows some refusals
+	}
+	if c, ok := claude.LastWords(k.lastScreen(size), r.Record.Mode, !r.Ready.IsZero()); ok {
 		return c
 	}
 	if c := r.Log.Cause(); c.Name != "" || !r.Ready.IsZero() {

@@ -98,12 +98,17 @@ func (l *loop) end() int {
 	l.stopReaders()
 	deadline := time.Now().Add(2 * time.Second)
 	l.pump.drain(deadline)
+	l.pump.scan(l.ctx, make([]byte, 4096))
+	l.screen = l.pump.screen.State()
 	l.chronicle.finish(r.Log.Add, deadline)
 	if story, err := readStory(l.fds[fdStory]); err == nil {
 		l.story = story
 	}
 	l.heard(l.story)
 	r.ByPerson = r.ByPerson || l.server.personWrites()
+	if e := l.evidence(); r.Ready.IsZero() && !r.Asked && !r.Held && e.ready() {
+		l.becomeReady(e) // it was, and ended before the loop knew
+	}
 	failpoint("drained")
 	exit := l.exitOf(l.story)
 	v := l.verdict(l.story, exit)
