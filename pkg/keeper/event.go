@@ -11,6 +11,7 @@ import (
 	"clauster/pkg/journal"
 	"clauster/pkg/redact"
 	"clauster/pkg/systemd"
+	"clauster/pkg/terminal"
 )
 
 type fields = journal.Fields
@@ -29,7 +30,7 @@ func (k *keeper) say(p journal.Priority, text string) {
 	if r := k.st.Run; r != nil && r.Settings.LogLevel != 0 && p > r.Settings.LogLevel {
 		return
 	}
-	k.journal.Line(p, redact.String(text), nil)
+	k.journal.Line(p, presentable(text), nil)
 }
 
 // logPriority is the journal priority of a log_level.
@@ -99,14 +100,19 @@ func (k *keeper) write(e bridge.Event, id, message string, more fields) {
 	}
 	for name, value := range more {
 		if value != "" {
-			f[name] = redact.String(value)
+			f[name] = presentable(value)
 		}
 	}
 	if f[bridge.FieldReason] == "" && explains(e) {
-		f[bridge.FieldReason] = redact.String(message)
+		f[bridge.FieldReason] = presentable(message)
 	}
-	k.journal.Event(journal.Event{Name: e, ID: id, Message: redact.String(message), Fields: f})
+	k.journal.Event(journal.Event{Name: e, ID: id, Message: presentable(message), Fields: f})
 }
+
+// presentable takes ids, secrets and everything a terminal would obey out of a
+// text. Ours may quote what claude said or what an agent has named, and people
+// look at it with programs that print it as it is.
+func presentable(text string) string { return redact.String(terminal.StripString(text)) }
 
 // explains reports whether the catalog's entry of an event shows its reason:
 // journalctl -x prints the bare name of a field that is not there.
@@ -146,7 +152,7 @@ func (k *keeper) mustSave() {
 
 // tell sets the unit's status text.
 func (k *keeper) tell(word, sentence string, more ...string) {
-	text := bridge.StatusLine(word, redact.String(strings.TrimSpace(sentence)))
+	text := bridge.StatusLine(word, presentable(strings.TrimSpace(sentence)))
 	if err := k.notify.Send(append([]string{"STATUS=" + text}, more...)...); err != nil {
 		k.say(journalErr, err.Error())
 	}
