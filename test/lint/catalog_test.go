@@ -20,15 +20,7 @@ var (
 // a subject, a page to read and what to do.
 func TestCatalogExplainsEveryEvent(t *testing.T) {
 	text := read(t, "units/clauster.catalog")
-	entries := map[string]string{}
-	marks := catalogID.FindAllStringSubmatchIndex(text, -1)
-	for i, mark := range marks {
-		end := len(text)
-		if i+1 < len(marks) {
-			end = marks[i+1][0]
-		}
-		entries[text[mark[2]:mark[3]]] = text[mark[1]:end]
-	}
+	entries := catalogEntries(text)
 	fields := journalFields(t)
 	for _, event := range bridge.Events() {
 		entry, ok := entries[event.MessageID()]

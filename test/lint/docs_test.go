@@ -65,6 +65,17 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
+// TestDecisionIndex: the index names every decision.
+func TestDecisionIndex(t *testing.T) {
+	index := read(t, "docs/decisions/README.md")
+	for _, doc := range markdown(t) {
+		if base := filepath.Base(doc); filepath.Dir(doc) == "docs/decisions" && base != "README.md" &&
+			!strings.Contains(index, "]("+base+")") {
+			t.Errorf("docs/decisions/README.md does not list %s", base)
+		}
+	}
+}
+
 // TestNoForeignPlaces: what is committed names no place of the machine it was
 // written on.
 func TestNoForeignPlaces(t *testing.T) {
