@@ -35,6 +35,23 @@ func StatusLine[T ~string](word T, sentence string) string {
 	return string(word) + ": " + sentence
 }
 
+// hintMark stands between a reason and what to do about it.
+const hintMark = " — "
+
+// WithHint joins a reason and its hint for a place that holds one sentence.
+func WithHint(reason, hint string) string {
+	if hint == "" {
+		return reason
+	}
+	return reason + hintMark + hint
+}
+
+// CutHint undoes WithHint.
+func CutHint(sentence string) (reason, hint string) {
+	reason, hint, _ = strings.Cut(sentence, hintMark)
+	return reason, hint
+}
+
 // cutStatusLine splits a STATUS= text; text of another form is all sentence.
 func cutStatusLine(text string) (word, sentence string) {
 	word, sentence, found := strings.Cut(text, ": ")

@@ -255,7 +255,8 @@ func (w *world) view(i bridge.Instance, f bridge.UnitFacts, host string, brief b
 		v.Run = cmp.Or(clean(r.Run), v.Run)
 	}
 	s := bridge.Judge(f)
-	v.Status, v.Health, v.Reason = s.Status, s.Health, clean(s.Reason)
+	reason, hint := bridge.CutHint(s.Reason)
+	v.Status, v.Health, v.Reason, v.Hint = s.Status, s.Health, clean(reason), clean(hint)
 	return v
 }
 

@@ -2,7 +2,6 @@ package keeper
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -187,15 +186,8 @@ func (k *keeper) finish(v bridge.Verdict, more fields) {
 	for name, value := range more {
 		f[name] = value
 	}
-	message := string(v.Status) + ": " + v.Reason
-	if v.Hint != "" {
-		message += " — " + v.Hint
-	}
-	k.once(v.Event, message, f)
-	sentence := v.Reason
-	if v.Hint != "" {
-		sentence = fmt.Sprintf("%s (%s)", v.Reason, v.Hint)
-	}
+	sentence := bridge.WithHint(v.Reason, v.Hint)
+	k.once(v.Event, string(v.Status)+": "+sentence, f)
 	k.tell(string(v.Status), sentence)
 	k.st.Run = nil
 	k.mustSave()
