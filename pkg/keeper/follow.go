@@ -46,16 +46,19 @@ func newChronicle(ctx context.Context, k *keeper, markers chan<- sighting) (*chr
 	c := &chronicle{keeper: k, markers: markers, ctx: ctx, run: r.ID, label: redact.String(r.Record.Label),
 		budget:  lines.NewBudget(r.Settings.LinesPerSecond, r.Settings.Burst),
 		reserve: lines.NewBudget(r.Settings.LinesPerSecond/10+1, r.Settings.Burst/10+1)}
-	if r.Reattaches > 0 {
-		// Or an agent that kills its keeper again and again would have a full
-		// burst each time.
-		c.budget.Empty()
-		c.reserve.Empty()
+	for n, b := range c.budgets() {
+		tokens, at := k.memo.budget(n)
+		b.Restore(tokens, at, time.Now())
 	}
 	var err error
 	c.spool, err = spool.Open(spool.Options{Dir: filepath.Dir(r.DebugFile), Name: filepath.Base(r.DebugFile),
 		Resume: k.memo.spool(), Handle: c.line, Consumed: k.memo.setSpool, Report: c.notice})
 	return c, err
+}
+
+// budgets are those that outlive the keeper, in the memo's order.
+func (c *chronicle) budgets() [memoBudgets]*lines.Budget {
+	return [memoBudgets]*lines.Budget{c.budget, c.reserve}
 }
 
 // line takes one line of the debug file. Every marker is found whatever the
@@ -85,26 +88,34 @@ func (c *chronicle) see(m claude.Marker) {
 
 // eventLine takes one event line of the terminal.
 func (c *chronicle) eventLine(text string) {
-	c.emit(journal.Info, string(lines.Clean([]byte(text))), "terminal", "")
+	if c.allow(false) {
+		c.emit(journal.Info, string(lines.Clean([]byte(text))), "terminal", "")
+	}
 }
 
-// write sends a line to the journal if the budget allows it. Lines with markers
-// have a reserve of their own; it is small, because an agent can write them too.
+// write sends a line of the debug file to the journal if the budget allows it.
 func (c *chronicle) write(raw []byte, marker bool) {
-	if len(raw) == 0 {
-		return
-	}
-	now := time.Now()
-	allowed := marker && c.reserve.Allow(now) || c.budget.Allow(now)
-	if !allowed {
-		c.dropped.Add(1)
-	}
-	c.tellDropped(now)
-	if !allowed {
+	if len(raw) == 0 || !c.allow(marker) {
 		return
 	}
 	l, _ := claude.SplitLine(raw)
 	c.emit(journal.Priority(lines.Priority(l.Level)), string(lines.Clean(l.Text)), "debug", string(l.Stamp))
+}
+
+// allow asks the budget for one line. Lines with markers have a reserve of
+// their own; it is small, because an agent can write them too.
+func (c *chronicle) allow(marker bool) bool {
+	now := time.Now()
+	allowed := marker && c.reserve.Allow(now) || c.budget.Allow(now)
+	for n, b := range c.budgets() {
+		tokens, at := b.Level()
+		c.keeper.memo.setBudget(n, tokens, at)
+	}
+	if !allowed {
+		c.dropped.Add(1)
+	}
+	c.tellDropped(now)
+	return allowed
 }
 
 // tellDropped says what was dropped, if it is time to.

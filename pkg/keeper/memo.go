@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -38,7 +40,11 @@ const (
 	offSpool   = 24 // 2 × uint64 with offInode: debug file consumed up to here
 	offInode   = 40
 	offScanned = 32 // uint64: ring scanned for event lines up to here
+	offBudgets = 48 // 2 × (uint64: tokens as a float's bits, int64: Unix nanoseconds)
 )
+
+// memoBudgets is how many line budgets survive a keeper.
+const memoBudgets = 2
 
 // newMemo makes an empty memo.
 func newMemo() (*memo, error) {
@@ -139,3 +145,21 @@ func (m *memo) setSpool(p spool.Position) {
 
 func (m *memo) scanned() uint64         { return atomic.LoadUint64(m.word64(offScanned)) }
 func (m *memo) setScanned(total uint64) { atomic.StoreUint64(m.word64(offScanned), total) }
+
+// budget and setBudget keep how full the budgets of lines are. A death between
+// the two words mixes two neighbouring states, which is good enough.
+func (m *memo) budget(n int) (tokens float64, at time.Time) {
+	ns := atomic.LoadUint64(m.word64(offBudgets + 16*n + 8))
+	if ns == 0 {
+		return 0, time.Time{}
+	}
+	return math.Float64frombits(atomic.LoadUint64(m.word64(offBudgets + 16*n))), time.Unix(0, int64(ns))
+}
+
+func (m *memo) setBudget(n int, tokens float64, at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	atomic.StoreUint64(m.word64(offBudgets+16*n), math.Float64bits(tokens))
+	atomic.StoreUint64(m.word64(offBudgets+16*n+8), uint64(at.UnixNano()))
+}

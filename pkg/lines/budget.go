@@ -36,12 +36,25 @@ func NewBudget(rate, burst int) *Budget {
 	return b
 }
 
-// Empty takes every token out of the bucket, so that the next line has to wait
-// for one.
-func (b *Budget) Empty() {
+// Level is how full the bucket is, for a successor's Restore; it takes account
+// of nothing that happened since the last line.
+func (b *Budget) Level() (tokens float64, at time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tokens = 0
+	return b.tokens, b.last
+}
+
+// Restore fills the bucket as a predecessor left it at some time. Without it,
+// an agent that kills its keeper again and again would have a full burst each
+// time. Impossible values leave the bucket full.
+func (b *Budget) Restore(tokens float64, at, now time.Time) {
+	gone := now.Sub(at).Seconds()
+	if at.IsZero() || !(tokens >= 0) || !(gone >= 0) {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tokens, b.last = min(b.burst, tokens+gone*b.rate), now
 }
 
 // Allow reports whether a line may pass now, and counts it if not.

@@ -2,6 +2,7 @@ package lines
 
 import (
 	"bytes"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -181,5 +182,29 @@ func BenchmarkBudget(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		budget.Allow(now)
+	}
+}
+
+// A budget goes on where a predecessor's was, and never has more than a burst.
+func TestBudgetRestored(t *testing.T) {
+	at := time.Unix(1000, 0)
+	for _, c := range []struct {
+		tokens float64
+		gone   time.Duration
+		want   int
+	}{
+		{0, 0, 0}, {0, time.Second, 10}, {5.5, 100 * time.Millisecond, 6}, {90, time.Hour, 100},
+		{-1, 0, 100}, {math.NaN(), 0, 100}, {math.Inf(1), 0, 100}, {0, -time.Second, 100},
+	} {
+		b := NewBudget(10, 100)
+		now := at.Add(c.gone)
+		b.Restore(c.tokens, at, now)
+		got := 0
+		for b.Allow(now) {
+			got++
+		}
+		if got != c.want {
+			t.Errorf("%v tokens, %v later: %d lines", c.tokens, c.gone, got)
+		}
 	}
 }
