@@ -1,0 +1,209 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"clauster/test/machine"
+)
+
+// goldenConfig gives a bridge 8 s to become ready, the figure that
+// docs/failures.md names.
+const goldenConfig = "user = \"op\"\n[claude]\nstartup_grace_seconds = 8\n"
+
+// MESSAGE_IDs of systemd, sd-messages.h.
+const (
+	unitProcessExit   = "98e322203f7a4ed290d09fe03c09fe15"
+	unitRestartQueued = "5eb03494b6584870a536b337290809b3"
+)
+
+// newGoldenBed boots a machine with the configuration of the golden table and
+// its own load: a hundred starts at once would disturb the shared one.
+func newGoldenBed(t *testing.T) *bed {
+	t.Helper()
+	b := newMachine(t)
+	b.MustWriteFile("/etc/clauster/clauster.toml", goldenConfig, 0o640, "")
+	b.MustRun("chown", "root:clauster", "/etc/clauster/clauster.toml")
+	return b
+}
+
+// patience is how long a row may take: all of them were started together, and
+// the last ones have had their time.
+func patience(begun time.Time) time.Duration {
+	return max(time.Until(begun.Add(time.Minute)), 10*time.Second)
+}
+
+// play starts every row at once and returns when all start jobs are queued.
+func (b *bed) play(rows []goldenRow, scale func(goldenRow) string) {
+	b.t.Helper()
+	var s strings.Builder
+	s.WriteString("set -e\nmkdir -p /home/op/projects\ncd /home/op/projects\n")
+	for _, r := range rows {
+		s.WriteString("mkdir " + r.name + "\ncat > " + r.name + "/.fakeclaude <<'EOF'\n" + r.config(scale(r)) + "EOF\n")
+	}
+	s.WriteString("chown -R op: .\n")
+	for _, r := range rows {
+		s.WriteString("clauster-ctl start --no-wait " + r.flags() + " " + r.name + " 2>/dev/null\n")
+	}
+	if r, err := b.RunContext(b.t.Context(), machine.Command{Args: []string{"/bin/sh"}, In: strings.NewReader(s.String()), Timeout: 3 * time.Minute}); err != nil || r.Code != 0 {
+		b.t.Fatalf("cannot start the rows: %v, exit code %d\n%s", err, r.Code, r.Stderr)
+	}
+}
+
+// goldenEnd is what became of the first run of an instance.
+type goldenEnd struct {
+	event machine.Entry
+	exit  string // of the keeper
+	again bool
+	state string // ActiveState
+}
+
+// end reads how the first run of an instance ended, if it has.
+func (b *bed) end(instance string) (goldenEnd, bool) {
+	b.t.Helper()
+	unit := "clauster@" + instance + ".service"
+	e := goldenEnd{exit: "0"}
+	for _, entry := range b.MustJournal("CLAUSTER_INSTANCE="+instance, "CLAUSTER_EVENT=stop", "CLAUSTER_EVENT=crash", "CLAUSTER_EVENT=error",
+		"+", "UNIT="+unit, "MESSAGE_ID="+unitProcessExit, "MESSAGE_ID="+unitRestartQueued) {
+		switch {
+		case entry.Get("CLAUSTER_EVENT") != "":
+			if e.event == nil {
+				e.event = entry
+			}
+		case e.event == nil: // a keeper that was killed before
+		case entry.Get("MESSAGE_ID") == unitRestartQueued:
+			e.again = true
+		case e.exit == "0" && entry.Get("COMMAND") == "ExecStart" && entry.Get("EXIT_CODE") == "exited":
+			e.exit = entry.Get("EXIT_STATUS")
+		}
+	}
+	e.state = b.MustShow(unit, "ActiveState")
+	return e, e.event != nil && (e.again || e.state == "failed" || e.state == "inactive")
+}
+
+// Every row of docs/failures.md, and the rows that live a second time after a
+// new keeper has reattached.
+func TestGoldenTable(t *testing.T) {
+	t.Parallel()
+	b := newGoldenBed(t)
+	together, alone := apart(goldenRows(t, "gold"))
+	b.playTable(together)
+	for _, r := range alone {
+		b.playTable([]goldenRow{r})
+		b.MustSh("rm -rf /home/op/.claude")
+	}
+}
+
+// apart takes the rows out that change the HOME all rows share.
+func apart(rows []goldenRow) (together, alone []goldenRow) {
+	for _, r := range rows {
+		if _, expires := r.keys["login-expiry"]; expires {
+			alone = append(alone, r)
+		} else {
+			together = append(together, r)
+		}
+	}
+	return together, alone
+}
+
+// playTable plays rows and stops them.
+func (b *bed) playTable(rows []goldenRow) {
+	b.t.Helper()
+	b.play(rows, func(goldenRow) string { return "0.05" })
+	begun := time.Now()
+	for _, r := range rows {
+		if !r.lives() {
+			b.checkEnds(r, patience(begun))
+		} else if b.checkLives(r, patience(begun)) {
+			b.killKeeper(r.name)
+			b.checkLives(r, settle)
+		}
+	}
+	b.checkStops(rows)
+}
+
+// checkLives waits until a living bridge is what its row says.
+func (b *bed) checkLives(r goldenRow, wait time.Duration) bool {
+	b.t.Helper()
+	var s status
+	err := b.WaitFor("the state of "+r.name, wait, func() bool {
+		s = b.status(r.name)
+		return s.Status == r.status && s.Health == r.health && r.reason.MatchString(s.Reason)
+	})
+	if err != nil {
+		b.t.Errorf("%s: %s %s: %q, want %s %s: %s", r.name, s.Status, s.Health, s.Reason, r.status, r.health, r.reason)
+	}
+	return err == nil
+}
+
+// killKeeper kills an instance's keeper and waits for its successor.
+func (b *bed) killKeeper(instance string) {
+	b.t.Helper()
+	unit := "clauster@" + instance + ".service"
+	before := len(b.MustJournal("CLAUSTER_INSTANCE="+instance, "CLAUSTER_EVENT=reattached"))
+	b.MustRun("systemctl", "kill", "--kill-who=main", "--signal=KILL", unit)
+	b.MustWaitFor("the reattached event of "+instance, settle, func() bool {
+		return len(b.MustJournal("CLAUSTER_INSTANCE="+instance, "CLAUSTER_EVENT=reattached")) > before
+	})
+}
+
+// checkEnds waits until a bridge has ended and compares how.
+func (b *bed) checkEnds(r goldenRow, wait time.Duration) {
+	b.t.Helper()
+	var e goldenEnd
+	err := b.WaitFor("the end of "+r.name, wait, func() (over bool) {
+		e, over = b.end(r.name)
+		return over
+	})
+	if err != nil {
+		b.t.Errorf("%s: no end, unit %s, events %s", r.name, e.state, b.eventNames(r.name))
+		return
+	}
+	b.compareEnd(r, e)
+	if e.again {
+		return // what is shown while it waits is a test of its own
+	}
+	if s := b.status(r.name); s.Status != r.status || s.Health != "" || !r.reason.MatchString(s.Reason) {
+		b.t.Errorf("%s: status %s %q: %q, want %s: %s", r.name, s.Status, s.Health, s.Reason, r.status, r.reason)
+	}
+}
+
+func (b *bed) compareEnd(r goldenRow, e goldenEnd) {
+	b.t.Helper()
+	if got := e.event.Get("CLAUSTER_STATUS"); got != r.status {
+		b.t.Errorf("%s: the event says status %s, want %s", r.name, got, r.status)
+	}
+	if got := e.event.Get("CLAUSTER_VERDICT"); got != r.word {
+		b.t.Errorf("%s: verdict %q, want %q", r.name, got, r.word)
+	}
+	if got := e.event.Get("CLAUSTER_REASON"); !r.reason.MatchString(got) {
+		b.t.Errorf("%s: reason %q, want %q", r.name, got, r.reason)
+	}
+	if e.exit != r.exit {
+		b.t.Errorf("%s: the keeper's exit code is %s, want %s", r.name, e.exit, r.exit)
+	}
+	if e.again != r.again {
+		b.t.Errorf("%s: started again: %v, want %v", r.name, e.again, r.again)
+	}
+}
+
+// checkStops stops everything and sees each living row end as asked.
+func (b *bed) checkStops(rows []goldenRow) {
+	b.t.Helper()
+	b.MustSh("systemctl stop --no-block 'clauster@*'")
+	for _, r := range rows {
+		if !r.lives() {
+			continue
+		}
+		var e goldenEnd
+		err := b.WaitFor("the stop of "+r.name, time.Minute, func() (over bool) {
+			e, over = b.end(r.name)
+			return over
+		})
+		if err != nil || e.event.Get("CLAUSTER_VERDICT") != "asked" || e.exit != "0" || e.again || e.state != "inactive" {
+			b.t.Errorf("%s: verdict %q, exit %s, again %v, unit %s, want a stop with exit 0 (%v)", r.name,
+				e.event.Get("CLAUSTER_VERDICT"), e.exit, e.again, e.state, err)
+		}
+	}
+}
