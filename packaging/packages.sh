@@ -52,8 +52,14 @@ cat >"$OUT/changelog.yaml" <<EOF
     - note: "Version $VERSION; what changed is in CHANGELOG.md of the source"
 EOF
 
+for page in README.md docs/*.md docs/decisions/*.md CHANGELOG.md; do
+    case $page in CHANGELOG.md) to=docs/$page ;; *) to=$page ;; esac
+    echo "  - {src: $page, dst: /usr/share/doc/clauster/$to, type: doc, file_info: {mode: 0644}, packager: rpm}"
+done >"$OUT/docs.yaml"
+
 # nfpm expands variables in some places and not in others.
-sed "s|\${OUT}|$OUT|g; s|\${VERSION}|$VERSION|g; s|\${GOARCH}|$GOARCH|g" packaging/nfpm.yaml >"$OUT/nfpm.yaml"
+sed "/# RPM-DOCS/r $OUT/docs.yaml
+s|\${OUT}|$OUT|g; s|\${VERSION}|$VERSION|g; s|\${GOARCH}|$GOARCH|g" packaging/nfpm.yaml >"$OUT/nfpm.yaml"
 # Aside first: a build that fails leaves the packages of the last one.
 new=$(mktemp -d "$OUT/new.XXXXXX")
 trap 'rm -rf "$new"' EXIT

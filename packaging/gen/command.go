@@ -34,7 +34,7 @@ func pageName(c *cobra.Command) string {
 func commandPage(c *cobra.Command, name string, footer Footer) []byte {
 	p := newPage(name, 1, c.Short, footer)
 	p.section("SYNOPSIS")
-	p.WriteString(".B " + quote(strings.TrimSpace(c.UseLine())) + "\n")
+	p.WriteString(".B " + quote(synopsis(c)) + "\n")
 	p.section("DESCRIPTION")
 	long := c.Long
 	if long == "" {
@@ -50,6 +50,14 @@ func commandPage(c *cobra.Command, name string, footer Footer) []byte {
 	}
 	p.see(related(c)...)
 	return p.Bytes()
+}
+
+// synopsis is the line of use; a command of commands does nothing by itself.
+func synopsis(c *cobra.Command) string {
+	if c.HasAvailableSubCommands() {
+		return c.CommandPath() + " COMMAND"
+	}
+	return strings.TrimSpace(c.UseLine())
 }
 
 func commandList(p *page, c *cobra.Command) {
@@ -78,7 +86,10 @@ func flagList(p *page, title string, flags *pflag.FlagSet) {
 		if f.Shorthand != "" {
 			term = "-" + f.Shorthand + ", " + term
 		}
-		if value != "" {
+		switch {
+		case value != "" && f.NoOptDefVal != "":
+			term += "[=" + value + "]"
+		case value != "":
 			term += " " + value
 		}
 		if f.DefValue != "" && !slices.Contains([]string{"false", "[]", "0", "0s"}, f.DefValue) {
