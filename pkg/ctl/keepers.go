@@ -42,7 +42,26 @@ keeper, or a keeper whose project directory is gone.
 	}
 	c.Flags().StringVar(&stop, "stop", "", "stop the orphan with this `SCOPE`, unit or instance name")
 	jsonFlag(c, &asJSON)
+	// It fails for a flag that does not exist only.
+	_ = c.RegisterFlagCompletionFunc("stop", a.completeOrphans)
 	return c
+}
+
+// completeOrphans completes what --stop would stop.
+func (a *App) completeOrphans(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(c.Context(), completionPatience)
+	defer cancel()
+	list, err := a.keepers(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, v := range list {
+		if v.Orphan != "" {
+			names = append(names, v.Instance)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // keeperView is one instance of which something runs.

@@ -59,7 +59,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no such instance or project,
 // helpCommand is `help` and `help COMMAND`, which many type first.
 func helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
-		Use: "help [COMMAND]", Hidden: true,
+		Use: "help [COMMAND]", Short: "Print the help of a command", Hidden: true,
 		RunE: func(_ *cobra.Command, args []string) error {
 			c, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
@@ -101,10 +101,13 @@ func jsonFlag(c *cobra.Command, into *bool) {
 	c.Flags().BoolVar(into, "json", false, "print JSON")
 }
 
+// completionPatience is how long a shell waits for names.
+const completionPatience = 2 * time.Second
+
 // completeInstances completes names of known instances that are not on the
-// line yet. A shell waits for it, so it gives up soon.
+// line yet.
 func (a *App) completeInstances(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	ctx, cancel := context.WithTimeout(c.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(c.Context(), completionPatience)
 	defer cancel()
 	bus, err := a.systemd(ctx)
 	if err != nil {
