@@ -170,7 +170,7 @@ func (k *keeper) report(v bridge.Verdict, exit bridge.Exit) {
 	case v.Event == bridge.EventStop:
 	case r.resumeFailed(v, exit):
 		k.st.Fresh, k.st.LastEnd, k.st.LastStatus = true, v.Reason, v.Status
-		v.ExitCode = bridge.ExitTemporary
+		v.ExitCode, v.Hint = bridge.ExitTemporary, "nothing to do: it is started once more, without the conversation"
 		k.event(bridge.EventFallback, "resuming the conversation failed ("+v.Reason+"); the next start is fresh", nil)
 	case v.Restarts() && r.Events[v.Event].ID == "": // not yet counted by a predecessor
 		k.st.count(r.Ready, time.Now(), v)
