@@ -12,6 +12,7 @@ import (
 // puts there, the keeper reads no other file for it, root removes nothing else
 // for it, and the bridge starts and stops as ever.
 func TestAgentPlantsInSpool(t *testing.T) {
+	t.Parallel()
 	b := onShared(t)
 	const secret = "a line that only a followed link brings into the journal"
 	b.MustWriteFile("/home/op/secret", secret+"\n", 0o600, "op")

@@ -58,6 +58,7 @@ func TestAgentSignalsKeeper(t *testing.T) {
 // watchdog, and one that it has robbed of its descriptors too; the next one
 // reattaches.
 func TestAgentStopsKeeper(t *testing.T) {
+	t.Parallel()
 	b := onShared(t)
 	for name, script := range map[string]string{
 		"attack-sigstop": "kill -STOP $1",
@@ -81,6 +82,7 @@ func TestAgentStopsKeeper(t *testing.T) {
 // TestAgentSignalsGate: an agent that kills its reaper has ended its own
 // bridge, which systemd starts again; one that stops it cannot hide an end.
 func TestAgentSignalsGate(t *testing.T) {
+	t.Parallel()
 	b := onShared(t)
 	for name, script := range map[string]string{
 		"attack-gate-kill": "kill -KILL $1",

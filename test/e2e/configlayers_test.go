@@ -76,6 +76,7 @@ func TestFilesOfRoot(t *testing.T) {
 // TestBridgeUserRefused: a keeper runs no bridge as root, as a member of group
 // clauster or as nobody; it says so in the unit's status and ends with 78.
 func TestBridgeUserRefused(t *testing.T) {
+	t.Parallel()
 	b := onShared(t)
 	b.MustSh(`id safe-member 2>/dev/null || useradd -m -G clauster safe-member; id safe-risky 2>/dev/null ||
 		{ groupadd -f docker; useradd -m -G docker,sudo,systemd-journal safe-risky; }`)

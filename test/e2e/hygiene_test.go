@@ -31,6 +31,7 @@ exec /home/op/.local/bin/claude "$@"
 // TestLaunchHygiene: whatever the service has, the bridge is born with three
 // descriptors, a built environment, no capability and no signal ignored.
 func TestLaunchHygiene(t *testing.T) {
+	t.Parallel()
 	b := onShared(t)
 	const name, dir = "safe-hygiene", "/home/op/projects/safe-hygiene"
 	b.newProject(name, nil)

@@ -16,6 +16,7 @@ const (
 // unix socket's address holds 108 bytes; the path of the control socket is
 // longer than that.
 func TestLongestNames(t *testing.T) {
+	t.Parallel()
 	if len(longProject) != 64 || len(longLabel) != 32 {
 		t.Fatal("the names are not the longest")
 	}
@@ -59,6 +60,7 @@ func TestLongestNames(t *testing.T) {
 // TestStrangeNames: each name that is allowed works and stays itself; nothing
 // takes one for another or for a file of its own.
 func TestStrangeNames(t *testing.T) {
+	t.Parallel()
 	b := onShared(t)
 	names := []string{"names-a", "names-a.request", "names-a.json", "names-a..b", "0", "_", "names-A-B.service", "names-a:b", "names-a:b.c-d"}
 	for _, name := range names {
@@ -98,6 +100,7 @@ func TestStrangeNames(t *testing.T) {
 // clauster-ctl before it asks anybody and by the keeper in the unit's status.
 // (a/b is not here: systemd-escape makes it a-b, which is a name.)
 func TestNamesRefused(t *testing.T) {
+	t.Parallel()
 	b := onShared(t)
 	for _, name := range []string{"a b", "é", ".hidden", "-dash", "..", "a:", ":b", "a:b:c", "$(id)", "a;id", "a\nb", "%i", `a\x2fb`,
 		longProject + "x", longProject + ":" + longLabel + "x"} {
@@ -121,6 +124,7 @@ func TestNamesRefused(t *testing.T) {
 // TestProjectsRootWithSpaces: the root of the projects may have any name, and
 // may be a link; a project may not.
 func TestProjectsRootWithSpaces(t *testing.T) {
+	t.Parallel()
 	b := onShared(t)
 	const root = "/home/op/Mes projets – 测试 $(id) 'q' \"d\" %i"
 	const name = "names-spaces"

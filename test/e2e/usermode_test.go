@@ -63,6 +63,7 @@ func (b *bed) waitUserEvents(instance, want string) {
 // TestUserMode: a life in a user manager, without root: start, a killed keeper,
 // reload, a stop, a crash, and everything clauster-ctl shows of them.
 func TestUserMode(t *testing.T) {
+	t.Parallel()
 	b := onShared(t)
 	const name = "user-life"
 	unit, scope := "clauster@"+name+".service", "clauster-bridge-"+name+".scope"
@@ -170,6 +171,7 @@ func TestUserModeCtl(t *testing.T) {
 // TestUserModeTwins: an instance of the system and one of a user may have the
 // same name and stay apart.
 func TestUserModeTwins(t *testing.T) {
+	t.Parallel()
 	b := onShared(t)
 	const name = "user-twin"
 	b.newUserProject(name, nil)
@@ -197,6 +199,7 @@ func TestUserModeTwins(t *testing.T) {
 // TestUserModeWithoutLinger: a bridge in the manager of a user who does not
 // linger ends with the last session; the start warns with the command.
 func TestUserModeWithoutLinger(t *testing.T) {
+	t.Parallel()
 	b := onShared(t)
 	if r := b.result("id", "visitor"); r.Code != 0 {
 		if err := b.AddUser(machine.User{Name: "visitor"}); err != nil {
