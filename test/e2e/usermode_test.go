@@ -227,3 +227,34 @@ func TestUserModeWithoutLinger(t *testing.T) {
 	b.MustWaitJournal("the stop of the bridge", func(e machine.Entry) bool { return e.Get("CLAUSTER_EVENT") == "stop" },
 		"_SYSTEMD_USER_UNIT=clauster@brief.service")
 }
+
+// TestImpostorIsRefused: whoever listens under the name of a keeper's socket is
+// asked nothing unless he is the unit's main process. Only in user mode can an
+// agent get there; the client is the same.
+func TestImpostorIsRefused(t *testing.T) {
+	t.Parallel()
+	b := onShared(t)
+	b.needAttacker()
+	const name = "user-impostor"
+	b.newUserProject(name, nil)
+	b.MustRunAs("op", "clauster-ctl", "--user", "start", name)
+	p := b.MustStart(machine.Command{User: "op", Args: []string{"attacker", "impostor", "/run/user/1000/clauster/bridges/" + name + "/keeper.sock"}})
+	if err := p.WaitOutput(settle, func(out string) bool { return out == "listening\n" }); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"open", name}, {"attach", "--read-only", name}} {
+		r := b.asOp(append([]string{"clauster-ctl", "--user"}, args...)...)
+		if r.Code != 4 || !strings.Contains(r.Stderr, "not the unit's main process") {
+			t.Errorf("clauster-ctl --user %s: exit code %d\n%s%s", strings.Join(args, " "), r.Code, r.Stdout, r.Stderr)
+		}
+	}
+	if r := b.asOp("systemctl", "--user", "reload", "clauster@"+name); r.Code == 0 {
+		t.Error("systemctl reload talked to the impostor")
+	}
+	if s := b.userStatus(name); s.Status != "running" {
+		t.Errorf("status: %+v", s)
+	}
+	if out := p.Stdout(); strings.Count(out, "client sent 0\n") != strings.Count(out, "client") || !strings.Contains(out, "client") {
+		t.Errorf("the impostor: %s", out)
+	}
+}

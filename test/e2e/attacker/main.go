@@ -7,6 +7,7 @@
 //	attacker hoard STOPFILE        take every inotify instance of the uid until STOPFILE exists
 //	attacker journal FIELD=VALUE…  write an entry by the journal's native protocol
 //	attacker connect PATH          connect to a unix socket
+//	attacker impostor PATH         listen in a keeper's place and take whoever comes
 //
 // It prints one line for each success that must not be, «HIT …», and a summary.
 package main
@@ -44,6 +45,8 @@ func run(args []string) error {
 		return hoard(args[1])
 	case "journal":
 		return journal(args[1:])
+	case "impostor":
+		return impostor(args[1])
 	case "connect":
 		c, err := net.Dial("unix", args[1])
 		if err != nil {
@@ -52,6 +55,29 @@ func run(args []string) error {
 		return c.Close()
 	}
 	return fmt.Errorf("cannot do %q", args[0])
+}
+
+// impostor takes the name of a keeper's socket. It tells how many bytes each
+// client has sent before it left.
+func impostor(path string) error {
+	if err := os.Rename(path, path+".real"); err != nil {
+		return err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening")
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		_ = c.SetReadDeadline(time.Now().Add(2 * time.Second))
+		n, _ := c.Read(make([]byte, 4096)) // 0 for a client that left
+		fmt.Println("client sent", n)
+		_ = c.Close()
+	}
 }
 
 // exists reports whether the test has put its stop file there.
