@@ -74,9 +74,11 @@ func TestPackageLife(t *testing.T) {
 	}
 
 	for _, name := range []string{"one", "two"} {
-		b.newProject(name, nil)
+		b.newProject(name, map[string]string{"count": "1000"})
 		b.mustStart(name)
 	}
+	b.needRecorder()
+	rec := b.record("one").attached()
 	bridges := func() string {
 		return strings.Join(append(b.bridgePIDs("one"), b.bridgePIDs("two")...), " ")
 	}
@@ -97,6 +99,12 @@ func TestPackageLife(t *testing.T) {
 		t.Errorf("the upgrade restarted keepers instead of reloading them: %s, were %s", got, keepersBefore)
 	}
 
+	for _, name := range []string{"one", "two"} {
+		if got := b.keeperVersion(name); got != "9.9.8" {
+			t.Errorf("the keeper of %s runs version %s", name, got)
+		}
+	}
+
 	r := b.install(brokenPackage(t, next))
 	if r.Code != 0 {
 		t.Errorf("an upgrade with a broken keeper failed the package: %s", r.Stderr)
@@ -109,11 +117,16 @@ func TestPackageLife(t *testing.T) {
 	}
 	b.MustInstall(next)
 
+	if bridges() != bridgesBefore {
+		t.Errorf("the way back touched bridges: %s", bridges())
+	}
+
 	b.MustRun("systemctl", "enable", "clauster@one")
 	r = b.result("dpkg", "-r", "clauster")
 	if r.Code != 0 || !strings.Contains(r.Stderr+r.Stdout, "clauster: stopping:") {
 		t.Errorf("removal: exit code %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
+	rec.finish(1000) // over three upgrades and the removal
 	if left := b.MustSh("systemctl list-units --plain --no-legend 'clauster*'; pgrep -u op claude || true"); left != "" {
 		t.Errorf("removal left running: %s", left)
 	}
