@@ -31,7 +31,7 @@ func (k *keeper) reattach() int {
 		r.Reattaches++
 		k.mustSave()
 		failpoint("reattaching")
-		k.event(bridge.EventReattached, fmt.Sprintf("a new keeper took over the living bridge (pid %d) for the %d. time", r.ClaudePID, r.Reattaches),
+		k.event(bridge.EventReattached, fmt.Sprintf("a new keeper took over the living bridge (pid %d), takeover %d of this run", r.ClaudePID, r.Reattaches),
 			fields{bridge.FieldPID: fmt.Sprint(r.ClaudePID), bridge.FieldHealth: string(r.Health)})
 	}
 	switch { // systemd has forgotten what the predecessor told
