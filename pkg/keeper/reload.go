@@ -208,9 +208,7 @@ func (k *keeper) exec(exe string, fds map[string]int) error {
 	for name, value := range k.environ {
 		env = append(env, name+"="+value)
 	}
-	for _, v := range os.Environ() {
-		env = append(env, v)
-	}
+	env = append(env, os.Environ()...)
 	argv := []string{"clauster-keeper", "run", k.inst.String()}
 	if k.params.ConfigPath != "" {
 		argv = []string{"clauster-keeper", "run", "--config", k.params.ConfigPath, k.inst.String()}
