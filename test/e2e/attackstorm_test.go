@@ -23,7 +23,7 @@ func TestAgentSignalsKeeper(t *testing.T) {
 	pids := b.bridgePIDs(name)
 	rec := b.record(name)
 	b.letGo(name, "go")
-	out := b.attackDone(name, 5*time.Minute)
+	out := b.attackDone(name, 5*time.Minute+time.Duration(n)*100*time.Millisecond)
 	if want := fmt.Sprintf("sent %d\n", n); out != want {
 		t.Errorf("the storm: %q, want %q", out, want)
 	}
@@ -52,6 +52,40 @@ func TestAgentSignalsKeeper(t *testing.T) {
 	b.stop(name)
 	rec.finish(100)
 	b.waitRuns(name, "spawn ready stop")
+}
+
+// TestStopUnderFire: an agent of another bridge of the same user shoots at each
+// keeper of this one as soon as it is there. A stop is a stop all the same, and
+// the next start is a start.
+func TestStopUnderFire(t *testing.T) {
+	b := onShared(t)
+	b.needAttacker()
+	const shooter, target = "attack-shooter", "attack-target"
+	unit := "clauster@" + target + ".service"
+	b.newAttack(shooter, waiting(shooter, "attacker storm "+unit+" 1000000 SIGKILL"), nil)
+	b.newProject(target, map[string]string{"fork-children": "2:setsid"})
+	b.mustStart(shooter)
+	for range soak(2, 50) {
+		b.mustStart(target)
+		pids, old := b.bridgePIDs(target), b.keeperPID(target)
+		b.letGo(shooter, "go")
+		b.MustWaitFor("a dead keeper", settle, func() bool { return b.keeperPID(target) != old })
+		b.stop(target)
+		if got := b.MustShow(unit, "ActiveState"); got != "inactive" {
+			t.Errorf("%s after stop returned", got)
+		}
+		for _, pid := range pids {
+			if r := b.result("test", "-e", "/proc/"+pid); r.Code == 0 {
+				t.Errorf("process %s outlived systemctl stop", pid)
+			}
+		}
+		// The shooter starts over with the next life of its own bridge.
+		b.MustRun("rm", goFile(shooter))
+		b.MustRun("systemctl", "restart", "clauster@"+shooter)
+	}
+	b.mustStart(target)
+	b.stop(target)
+	b.stop(shooter)
 }
 
 // TestAgentStopsKeeper: a keeper that an agent has stopped is shot by the

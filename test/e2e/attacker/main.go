@@ -94,7 +94,8 @@ func storm(unit, count string, names []string) error {
 		return err
 	}
 	sent := 0
-	for deadline := time.Now().Add(2 * time.Minute); sent < n && time.Now().Before(deadline); {
+	patience := 2*time.Minute + time.Duration(n)*100*time.Millisecond // a deadly one costs a restart
+	for deadline := time.Now().Add(patience); sent < n && time.Now().Before(deadline); {
 		for _, pid := range keepers() {
 			group, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
 			if err != nil || !strings.Contains(string(group), "/"+unit+"\n") {
