@@ -34,6 +34,7 @@ type Event struct {
 	Message  string   // one plain sentence
 	Priority Priority // 0: by the event's name
 	Fields   Fields
+	Must     bool // never refused for a full queue; for the few events of a run that may not be lost
 }
 
 // Writer sends entries to journald. Its methods may be called from several
@@ -65,6 +66,7 @@ type Stats struct {
 type message struct {
 	data  []byte
 	event bool
+	must  bool
 }
 
 // NewWriter starts a Writer; Close ends it. It connects when the first entry
@@ -98,7 +100,7 @@ func (w *Writer) Event(e Event) string {
 		bridge.FieldEvent:   string(e.Name),
 		bridge.FieldEventID: e.ID,
 	})
-	w.put(message{data, true})
+	w.put(message{data, true, e.Must})
 	return e.ID
 }
 
@@ -121,7 +123,7 @@ func (w *Writer) Line(p Priority, text string, fields Fields) bool {
 	if len(text) > MaxLine {
 		text = text[:MaxLine]
 	}
-	return w.put(message{w.encode(p, text, fields, nil), false})
+	return w.put(message{data: w.encode(p, text, fields, nil)})
 }
 
 // encode renders an entry; of a field given twice the later argument's counts.
@@ -159,7 +161,7 @@ func (w *Writer) put(m message) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case m.event && (w.closing || w.events >= MaxQueuedEvents):
+	case m.event && (w.closing || w.events >= MaxQueuedEvents && !m.must):
 		w.stats.EventsLost++
 		return false
 	case m.event:

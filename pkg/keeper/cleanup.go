@@ -19,6 +19,9 @@ import (
 // cleanupWait bounds the wait for a killed scope to be empty.
 const cleanupWait = 10 * time.Second
 
+// removeWait bounds the emptying of a spool that somebody keeps filling.
+const removeWait = 3 * time.Second
+
 // Cleanup is `clauster-keeper cleanup INSTANCE`, run by ExecStopPost= after
 // every end of a keeper. It empties the bridge's scope, so that nothing is left
 // when systemctl stop returns, but not where the keeper itself died: then the
@@ -58,8 +61,14 @@ func Cleanup(instance string, getenv func(string) string) error {
 	}
 	// No reason to fail the unit: agents of other bridges have the same uid and
 	// may fill the spool while it is emptied. The next launch uses what is left.
-	if err := os.RemoveAll(dirs.spool); err != nil {
-		fmt.Fprintln(os.Stderr, "cannot remove the spool:", err)
+	removed := make(chan error, 1)
+	go func() { removed <- os.RemoveAll(dirs.spool) }()
+	select {
+	case err := <-removed:
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "cannot remove the spool:", err)
+		}
+	case <-time.After(removeWait):
 	}
 	return nil
 }

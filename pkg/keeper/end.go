@@ -11,6 +11,7 @@ import (
 	"clauster/pkg/bridge"
 	"clauster/pkg/claude"
 	"clauster/pkg/gate"
+	"clauster/pkg/systemd"
 	"clauster/pkg/terminal"
 )
 
@@ -37,14 +38,15 @@ func (k *keeper) settleDead() (code int, done bool) {
 	if !r.Ready.IsZero() {
 		k.sayReady()
 	}
-	byHand := k.startedByHand()
+	byHand := !k.handed && k.startedByHand()
 	// Only a restart that someone asked for keeps the store and comes here by
 	// hand: its stop half met a dead keeper.
 	r.Asked = r.Asked || byHand
 	exit := k.exitOf(story)
 	k.report(k.verdict(story, exit), exit)
 	ended := bridge.Verdict{ExitCode: k.exit}
-	return k.exit, !ended.Restarts() && !byHand
+	// A reloaded image has no root left to launch anything with.
+	return k.exit, k.handed || !ended.Restarts() && !byHand
 }
 
 // startedByHand reports whether this start was asked for, so that it has to
@@ -53,7 +55,18 @@ func (k *keeper) startedByHand() bool {
 	ctx, cancel := k.untilStopped()
 	defer cancel()
 	kind, err := k.kindOfStart(ctx, &bridge.Record{BootID: k.boot})
+	if ctx.Err() != nil { // the signal was taken here, and is for whoever comes next
+		k.again(unix.SIGTERM)
+	}
 	return err == nil && kind == manual
+}
+
+// again puts a signal back.
+func (k *keeper) again(s unix.Signal) {
+	select {
+	case k.signals <- s:
+	default: // there are others
+	}
 }
 
 func (k *keeper) openRing() {
@@ -115,7 +128,7 @@ func (k *keeper) verdict(s gate.Story, exit bridge.Exit) bridge.Verdict {
 
 // userForHints is the bridge user where commands need sudo, "" in user mode.
 func (k *keeper) userForHints() string {
-	if k.manager == 0 && k.st.Run != nil {
+	if k.manager == systemd.System && k.st.Run != nil {
 		return k.st.Run.User.Name
 	}
 	return ""
@@ -171,7 +184,8 @@ func (k *keeper) report(v bridge.Verdict, exit bridge.Exit) {
 	case r.resumeFailed(v, exit):
 		k.st.Fresh, k.st.LastEnd, k.st.LastStatus = true, v.Reason, v.Status
 		v.ExitCode, v.Hint = bridge.ExitTemporary, "nothing to do: it is started once more, without the conversation"
-		k.event(bridge.EventFallback, "resuming the conversation failed ("+v.Reason+"); the next start is fresh", nil)
+		k.event(bridge.EventFallback, "resuming the conversation failed ("+v.Reason+"); the next start is fresh",
+			fields{bridge.FieldReason: v.Reason})
 	case v.Restarts() && r.Events[v.Event].ID == "": // not yet counted by a predecessor
 		k.st.count(r.Ready, time.Now(), v)
 		more[bridge.FieldRestarts] = strconv.Itoa(k.st.Tries)

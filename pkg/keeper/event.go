@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"clauster/pkg/bridge"
 	"clauster/pkg/claude"
 	"clauster/pkg/journal"
@@ -105,7 +107,20 @@ func (k *keeper) write(e bridge.Event, id, message string, more fields) {
 	if f[bridge.FieldReason] == "" && explains(e) {
 		f[bridge.FieldReason] = presentable(message)
 	}
-	k.journal.Event(journal.Event{Name: e, ID: id, Message: presentable(message), Fields: f})
+	k.journal.Event(journal.Event{Name: e, ID: id, Message: presentable(message), Fields: f, Must: id != ""})
+	k.wakeAPI()
+}
+
+// wakeAPI sends an empty datagram to clauster-wake.socket, so that an API that
+// is not running delivers the event at once. Without that socket, or with a
+// full one, nothing is lost: the API follows the journal.
+func (k *keeper) wakeAPI() {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	_ = unix.Sendto(fd, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, &unix.SockaddrUnix{Name: k.dirs.wake})
 }
 
 // presentable takes ids, secrets and everything a terminal would obey out of a
@@ -160,17 +175,14 @@ func (k *keeper) tell(word, sentence string, more ...string) {
 // refuse ends a start before a bridge existed: one error event, the reason in
 // the unit's status, the exit code of the cause's class.
 func (k *keeper) refuse(c bridge.Cause) int {
-	name := ""
-	if k.manager == 0 && k.st.Run != nil {
-		name = k.st.Run.User.Name
-	}
-	c = claude.Fill(c, k.inst, name)
+	c = claude.Fill(c, k.inst, k.userForHints())
 	v := bridge.Decide(bridge.End{Cause: c})
 	v.Reason = c.Reason
 	if k.st.Run == nil {
 		k.st.Run = &run{ID: k.run} // for the event's fields only
 		defer func() { k.st.Run = nil }()
 	}
+	k.st.Run.Cause = c // for a successor that has to repeat this
 	if c.Class == bridge.ClassTemporary {
 		k.st.count(time.Time{}, time.Now(), v)
 	}
@@ -190,14 +202,19 @@ func (k *keeper) finish(v bridge.Verdict, more fields) {
 	k.once(v.Event, string(v.Status)+": "+sentence, f)
 	k.tell(string(v.Status), sentence)
 	k.st.Run = nil
+	if !v.Restarts() {
+		k.st.Over = &over{v.ExitCode, v.Status, sentence}
+	}
 	k.mustSave()
 	failpoint("before-unstore")
 	k.dropStored()
 	failpoint("unstored")
-	if !v.Restarts() {
-		_ = k.notify.Unstore(fdState)
-		_ = k.notify.Barrier(barrierWait)
-	}
+}
+
+// forget drops the state memory as the last act before an end for good.
+func (k *keeper) forget() {
+	_ = k.notify.Unstore(fdState)
+	_ = k.notify.Barrier(barrierWait)
 }
 
 // commands makes the commands in a text those of this keeper's manager.

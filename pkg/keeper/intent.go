@@ -26,6 +26,7 @@ func (k *keeper) intend(ctx context.Context, record *bridge.Record) (intent, err
 	}
 	k.unattended = kind != manual
 	if kind == automatic && k.st.Intent != nil {
+		k.unattended = k.st.Intent.Kind != manual
 		k.forgetRequest(k.st.Intent.Request)
 		return *k.st.Intent, nil
 	}

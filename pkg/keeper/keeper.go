@@ -60,6 +60,7 @@ type keeper struct {
 	bus  int            // directory of the system bus's socket, 0 where it is in no secret place
 
 	limits     []systemd.Property // of the scope to be made
+	handed     bool               // this image replaced another one in place
 	unattended bool               // nobody asked for this start: a restart after a crash, or a boot
 
 	ring *terminal.Ring
@@ -78,16 +79,33 @@ func Run(p Params) int {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		tellRefused(err)
-		if stored {
-			return 2 // like a panic: the bridge stays, the next keeper tries again
+		var name *bridge.NameError
+		switch {
+		case stored:
+			return tryAgain()
+		case errors.As(err, &name), errors.Is(err, errNoSystemd):
+			return bridge.ExitConfig
 		}
-		return bridge.ExitConfig
+		time.Sleep(time.Second) // no state, so no growing delay
+		return bridge.ExitTemporary
 	}
 	code := k.live()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	_ = k.journal.Close(ctx)
+	failpoint("closed")
+	if k.st.Over != nil && k.st.Over.Code == code {
+		k.forget()
+	}
 	return code
+}
+
+// tryAgain is the end of a keeper that cannot look after a living bridge now:
+// like a panic, the bridge stays and the next keeper tries. The pause keeps
+// that from going on ten times a second.
+func tryAgain() int {
+	time.Sleep(time.Second)
+	return 2
 }
 
 // tellRefused says in the unit's status why there is no keeper, while the
@@ -98,6 +116,8 @@ func tellRefused(err error) {
 		_ = n.Send("STATUS=" + bridge.StatusLine(bridge.Failed, err.Error()))
 	}
 }
+
+var errNoSystemd = errors.New("cannot run outside systemd")
 
 // wake collects what the process was born with.
 func wake(p Params, signals chan os.Signal) (*keeper, error) {
@@ -114,7 +134,7 @@ func wake(p Params, signals chan os.Signal) (*keeper, error) {
 	}
 	k.run = strings.ToLower(os.Getenv("INVOCATION_ID"))
 	if k.run == "" {
-		return nil, errors.New("cannot run outside systemd: start it with systemctl start " + inst.Unit())
+		return nil, fmt.Errorf("%w: start it with systemctl start %s", errNoSystemd, inst.Unit())
 	}
 	k.boot = oneLine("/proc/sys/kernel/random/boot_id")
 	k.host, _ = os.Hostname()
@@ -123,7 +143,7 @@ func wake(p Params, signals chan os.Signal) (*keeper, error) {
 	}})
 	k.fds = systemd.StoredFDs(os.Getenv)
 	if handed, ok := handedFDs(os.Getenv); ok {
-		k.fds = handed
+		k.fds, k.handed = handed, true
 		k.adoptBus()
 	}
 	for _, name := range append(systemd.ServiceEnviron(), handoffVariables()...) {
@@ -194,6 +214,11 @@ func (k *keeper) live() int {
 			return code
 		}
 	}
+	if o := k.st.Over; o != nil && !k.startedByHand() {
+		k.tell(string(o.Status), o.Sentence) // systemd forgot it when it started this process
+		return o.Code
+	}
+	k.st.Over = nil
 	k.dropStored()
 	return k.launchAndServe()
 }
@@ -230,13 +255,14 @@ type dirs struct {
 	runtime string // of the control socket
 	spool   string // of the debug file; the bridge user's own
 	state   string // of records and key
+	wake    string // socket of the API that is woken after an event
 }
 
 // findDirs takes the directories from systemd, with the defaults of the
 // manager's tree.
 func findDirs(i bridge.Instance, getenv func(string) string, system bool) (dirs, systemd.Manager, error) {
 	if system {
-		d := dirs{"/run/clauster/bridges/" + i.String(), "/run/clauster/spool/" + i.String(), "/var/lib/clauster"}
+		d := dirs{"/run/clauster/bridges/" + i.String(), "/run/clauster/spool/" + i.String(), "/var/lib/clauster", "/run/clauster/wake.sock"}
 		if r := getenv("RUNTIME_DIRECTORY"); r != "" {
 			d.runtime = r
 		}
@@ -250,7 +276,7 @@ func findDirs(i bridge.Instance, getenv func(string) string, system bool) (dirs,
 	if !strings.HasPrefix(stateHome, "/") {
 		stateHome = home + "/.local/state"
 	}
-	return dirs{run + "/clauster/bridges/" + i.String(), run + "/clauster/spool/" + i.String(), stateHome + "/clauster"}, systemd.User, nil
+	return dirs{run + "/clauster/bridges/" + i.String(), run + "/clauster/spool/" + i.String(), stateHome + "/clauster", run + "/clauster/wake.sock"}, systemd.User, nil
 }
 
 func oneLine(path string) string {

@@ -26,7 +26,7 @@ func (l *loop) onSignal(s os.Signal) {
 		return
 	}
 	if l.checking {
-		l.again = true
+		l.recheck = true
 		return
 	}
 	l.checking = true
@@ -38,8 +38,8 @@ func (l *loop) onSignal(s os.Signal) {
 		time.Sleep(checkGap)
 		l.calls <- func() {
 			l.checking = false
-			if l.again {
-				l.again = false
+			if l.recheck {
+				l.recheck = false
 				l.onSignal(unix.SIGTERM)
 			}
 		}
@@ -55,13 +55,17 @@ func (l *loop) stop() {
 	r.Asked = true
 	l.mustSave()
 	failpoint("asked")
-	_ = l.notify.Send("STOPPING=1", "STATUS="+bridge.StatusLine(bridge.Stopped, "stopping"))
+	_ = l.notify.Send("STOPPING=1", "STATUS="+bridge.StatusLine(bridge.Stopped, "stopping"), extend(intWait+termWait+killWait+endWait))
 	l.startLadder()
 }
 
 func (l *loop) startLadder() {
 	if l.ladder != nil {
 		return
+	}
+	if l.st.Run.ClaudePID == 0 { // it may have been started this instant
+		l.story, _ = readStory(l.fds[fdStory])
+		l.heard(l.story)
 	}
 	l.ladder = ladder(l.st.Run.Record.Mode)
 	l.stepAt = time.Now().Add(l.ladder[0].wait)
@@ -96,7 +100,7 @@ func (l *loop) end() int {
 	failpoint("bridge-gone")
 	r := l.st.Run
 	l.stopReaders()
-	deadline := time.Now().Add(2 * time.Second)
+	deadline := time.Now().Add(drainWait)
 	l.pump.drain(deadline)
 	l.pump.scan(l.ctx, make([]byte, 4096))
 	l.screen = l.pump.screen.State()
@@ -126,7 +130,9 @@ func (l *loop) lookAtSession(now time.Time) {
 	if r.Record.Mode != bridge.PTY || r.ClaudePID == 0 {
 		return
 	}
-	if f, err := claude.ReadSession(claude.Dirs{Home: r.User.Home, ConfigDir: r.ConfigDir}, r.ClaudePID); err == nil {
+	f, err := claude.ReadSession(claude.Dirs{Home: r.User.Home, ConfigDir: r.ConfigDir}, r.ClaudePID)
+	// A killed claude leaves its file behind, and PIDs come again.
+	if err == nil && f.ProcStart == startTime(r.ClaudePID) {
 		l.session = f.Bridge != ""
 		if l.session && r.Log.SessionID == "" {
 			r.Log.SessionID = f.Bridge
@@ -156,17 +162,31 @@ func (l *loop) lookAtFreezer() {
 }
 
 // stoppedBySignal reads the state in /proc/PID/stat, which follows the last
-// parenthesis of the name (proc(5)).
+// parenthesis of the name (proc_pid_stat(5)).
 func stoppedBySignal(pid int) bool {
+	fields := statFields(pid)
+	return len(fields) > 0 && fields[0] == "T"
+}
+
+// startTime is field 22 of /proc/PID/stat: clock ticks since boot.
+func startTime(pid int) string {
+	if fields := statFields(pid); len(fields) > 19 {
+		return fields[19]
+	}
+	return ""
+}
+
+// statFields are the fields from the third on, the state.
+func statFields(pid int) []string {
 	if pid == 0 {
-		return false
+		return nil
 	}
 	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {
-		return false
+		return nil
 	}
 	_, rest, _ := strings.Cut(string(stat[max(0, strings.LastIndexByte(string(stat), ')')):]), " ")
-	return strings.HasPrefix(rest, "T")
+	return strings.Fields(rest)
 }
 
 func scopeFrozen(path string) bool {

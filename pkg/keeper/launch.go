@@ -64,10 +64,7 @@ func (k *keeper) dropAndServe(stopped bool) int {
 	}
 	failpoint("dropped")
 	if stopped {
-		select {
-		case k.signals <- unix.SIGTERM:
-		default: // there are others
-		}
+		k.again(unix.SIGTERM)
 	}
 	return k.serve()
 }

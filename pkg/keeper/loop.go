@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -44,10 +45,13 @@ type loop struct {
 	stepAt   time.Time // of the next rung, or of giving up
 	holdAt   time.Time // a question has stood since promptPatience before
 	lookAt   time.Time // at the session file
+	healthAt time.Time // a changed health is told then, if it still stands
+	toldAt   time.Time // when a health was told last
 	memoryAt time.Time // when OOM kills were told last
 	dogAt    time.Time // of the next WATCHDOG=1
 	checking bool      // a SIGTERM is being checked
-	again    bool      // another one came meanwhile
+	recheck  bool      // another one came meanwhile
+	broken   bool      // the bridge cannot be looked after by this process
 	snapshot atomic.Pointer[control.State]
 }
 
@@ -61,7 +65,7 @@ func (k *keeper) serve() int {
 		stories: make(chan gate.Story, 4), gone: make(chan struct{}), calls: make(chan func(), 16), apiSeen: map[string]time.Time{}}
 	if err := l.begin(); err != nil {
 		k.say(journalErr, err.Error())
-		return 2 // like a panic: the bridge stays, the next keeper tries again
+		return tryAgain()
 	}
 	return l.run()
 }
@@ -85,6 +89,13 @@ func (l *loop) begin() error {
 	if err != nil {
 		return err
 	}
+	for _, f := range []*os.File{story, reaper, l.pty} {
+		// Fails where the descriptor could not be watched (epoll watches are
+		// limited per uid); its silence would pass for the bridge's.
+		if err := f.SetReadDeadline(time.Time{}); err != nil {
+			return fmt.Errorf("cannot watch the bridge's %s: %w", f.Name(), err)
+		}
+	}
 	go func() { _ = watchStory(story, l.stories) }()
 	go func() {
 		_ = waitReaper(reaper)
@@ -95,6 +106,9 @@ func (l *loop) begin() error {
 	}
 	l.publish() // before the first client asks
 	go l.server.accept()
+	if _, reloaded := l.fds[fdAnswer]; reloaded {
+		l.answerReload() // only now: the package reloads the others on this word
+	}
 	failpoint("serving")
 	return nil
 }
@@ -152,6 +166,10 @@ func (l *loop) run() int {
 	if !l.st.Run.Ready.IsZero() {
 		l.sayReady()
 	}
+	if l.st.Run.Held {
+		l.startLadder() // a predecessor died over it
+	}
+	l.lookAtFreezer()
 	l.react()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -172,6 +190,9 @@ func (l *loop) run() int {
 			continue
 		case f := <-l.calls:
 			f()
+			if l.broken {
+				return tryAgain()
+			}
 		case <-timer.C:
 			if l.onTime(time.Now()) {
 				return l.end()
@@ -186,7 +207,7 @@ func (l *loop) run() int {
 func (l *loop) nextDeadline() time.Time {
 	next := time.Now().Add(time.Hour)
 	r := l.st.Run
-	times := []time.Time{l.stepAt, l.holdAt, l.dogTime()}
+	times := []time.Time{l.stepAt, l.holdAt, l.healthAt, l.dogTime()}
 	if r.Ready.IsZero() && !r.Asked && !r.Held {
 		times = append(times, r.Launched.Add(r.Settings.Grace), l.lookAt)
 	}
@@ -239,7 +260,7 @@ func due(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
 // looks at what no signal tells: freezer, stopped processes, OOM kills.
 func (l *loop) feedWatchdog(now time.Time) {
 	l.dogAt = now.Add(l.notify.Watchdog() / 2)
-	if l.pump.busy() < busyTooLong && l.chronicle.spool.Busy() < busyTooLong && !crippled() {
+	if !l.pump.broken.Load() && l.pump.busy() < busyTooLong && l.chronicle.spool.Busy() < busyTooLong && !crippled() {
 		_ = l.notify.Send("WATCHDOG=1")
 	}
 	l.lookAtFreezer()
@@ -364,6 +385,14 @@ func (l *loop) whileStarting(e evidence) {
 	}
 }
 
+// Pacing of a changed health: short flickers never show, and an agent that
+// makes its screen flip all day fills neither the journal nor systemd's ear.
+const (
+	healthSettle = 500 * time.Millisecond
+	healthGap    = 5 * time.Second
+)
+
+// followHealth tells a health that has changed and stayed so for a while.
 func (l *loop) followHealth(e evidence) {
 	r := l.st.Run
 	if link := e.link(r.Record.SpawnMode); link != "" && link != r.Link {
@@ -371,10 +400,22 @@ func (l *loop) followHealth(e evidence) {
 		l.mustSave()
 	}
 	health, why := e.health()
-	if health == r.Health && why == r.Why {
+	now := time.Now()
+	switch {
+	case health == r.Health && why == r.Why:
+		l.healthAt = time.Time{}
+		return
+	case l.healthAt.IsZero():
+		l.healthAt = now.Add(healthSettle)
+		if next := l.toldAt.Add(healthGap); next.After(l.healthAt) {
+			l.healthAt = next
+		}
+		return
+	case now.Before(l.healthAt):
 		return
 	}
 	changed := health != r.Health
+	l.healthAt, l.toldAt = time.Time{}, now
 	r.Health, r.Why = health, why
 	l.mustSave()
 	if changed {

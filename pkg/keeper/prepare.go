@@ -29,14 +29,6 @@ func (k *keeper) prepare(ctx context.Context) (gate.Order, *bridge.Cause, error)
 		return none, &bridge.Cause{Name: "no-cgroup2", Class: bridge.ClassConfig, Reason: err.Error(),
 			Hint: "boot with systemd.unified_cgroup_hierarchy=1, or use a host with cgroup v2"}, nil
 	}
-	cfg, cause := k.loadConfig()
-	if cause != nil {
-		return none, cause, nil
-	}
-	u, cause := k.bridgeUser(cfg)
-	if cause != nil {
-		return none, cause, nil
-	}
 	if err := k.makeStateDir(); err != nil {
 		return none, nil, err
 	}
@@ -54,6 +46,15 @@ func (k *keeper) prepare(ctx context.Context) (gate.Order, *bridge.Cause, error)
 	if err := k.waitDelay(ctx); err != nil {
 		return none, nil, err
 	}
+	// Only now: root may have lowered a ceiling during the wait.
+	cfg, cause := k.loadConfig()
+	if cause != nil {
+		return none, cause, nil
+	}
+	u, cause := k.bridgeUser(cfg)
+	if cause != nil {
+		return none, cause, nil
+	}
 	project := cfg.ForProject(k.inst.Project)
 	rec, cause := plan(wish{Instance: k.inst, Kind: kind, Run: k.run, Host: k.host, BootID: k.boot, Now: time.Now().UTC(),
 		Defaults: cfg.InstanceDefaults, Launch: cfg.Claude.LaunchMode, Ceiling: project.AllowBypassPermissions,
@@ -65,9 +66,7 @@ func (k *keeper) prepare(ctx context.Context) (gate.Order, *bridge.Cause, error)
 	if err != nil {
 		return none, &bridge.Cause{Name: "bad-config", Class: bridge.ClassConfig, Reason: err.Error(), Hint: "clauster-ctl config check"}, nil
 	}
-	if k.limits = scopeLimits(project.Limits); rec.Run != k.run {
-		return none, nil, errors.New("cannot launch: the plan is for another run")
-	}
+	k.limits = scopeLimits(project.Limits)
 	key, err := k.sessionKey()
 	if err != nil {
 		return none, nil, err
@@ -200,6 +199,10 @@ func (k *keeper) waitDelay(ctx context.Context) error {
 	left := time.Until(k.st.Next)
 	if left <= 0 {
 		return nil
+	}
+	if left > longestDelay { // the clock was set back
+		left = longestDelay
+		k.st.Next = time.Now().Add(left)
 	}
 	status := cmp.Or(k.st.LastStatus, bridge.Crashed)
 	k.event(bridge.EventDelayed, fmt.Sprintf("%s; starting again in %s", k.st.LastEnd, left.Round(time.Second)),

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,8 @@ type pump struct {
 	event  func(line string) // gets each event line, once
 
 	busySince atomic.Int64 // Unix nanoseconds, 0 while waiting
+	broken    atomic.Bool  // it ended although the terminal lives: no watchdog any more
+	columns   atomic.Int32 // of the terminal, as last set; 0 for unchanged
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when the ring grew
@@ -76,6 +79,8 @@ func (p *pump) run(ctx context.Context) {
 	p.scan(ctx, buf) // what was recovered
 	for ctx.Err() == nil {
 		if err := p.read(); err != nil {
+			hungUp := errors.Is(err, unix.EIO) || errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded)
+			p.broken.Store(!hungUp)
 			break
 		}
 		p.scan(ctx, buf)
@@ -102,6 +107,9 @@ func (p *pump) read() error {
 
 // scan feeds the screen from where the last scan ended up to the head.
 func (p *pump) scan(ctx context.Context, buf []byte) {
+	if columns := p.columns.Swap(0); columns > 0 {
+		p.screen.Resize(int(columns))
+	}
 	var facts []claude.Fact
 	at := p.memo.scanned()
 	for {

@@ -22,11 +22,11 @@ func (k *keeper) reattach() int {
 	k.relisten()
 	if err := k.drop(); err != nil {
 		k.say(journalErr, err.Error())
-		return 2
+		return tryAgain()
 	}
 	r.Asked = false // whoever asked, the bridge has outlived it
-	if _, reloaded := k.fds[fdAnswer]; reloaded {
-		k.answerReload()
+	if k.handed {
+		k.again(unix.SIGTERM) // one may have come just before the exec; it is checked like any
 	} else {
 		r.Reattaches++
 		k.mustSave()

@@ -32,14 +32,12 @@ import (
 // The handoff's variables. Their values are descriptor numbers and a word; the
 // state itself is in the memo.
 const (
-	handoffVariable     = "CLAUSTER_HANDOFF"         // "system" or "user"
-	handoffFDsVariable  = "CLAUSTER_HANDOFF_FDS"     // name=fd,…
-	handoffConnVariable = "CLAUSTER_HANDOFF_ANSWER"  // fd of the asking connection
-	handoffConfVariable = "CLAUSTER_HANDOFF_VERSION" // stateVersion of the writer
+	handoffVariable    = "CLAUSTER_HANDOFF"     // "system" or "user"
+	handoffFDsVariable = "CLAUSTER_HANDOFF_FDS" // name=fd,…
 )
 
 func handoffVariables() []string {
-	return []string{handoffVariable, handoffFDsVariable, handoffConnVariable, handoffConfVariable}
+	return []string{handoffVariable, handoffFDsVariable}
 }
 
 const selfcheckWait = 10 * time.Second
@@ -109,7 +107,9 @@ func (k *keeper) reload(exe string, answer *control.Conn) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), flushWait)
 	defer cancel()
-	_ = k.journal.Flush(ctx)
+	if err := k.journal.Flush(ctx); err != nil {
+		return fmt.Errorf("cannot reload now: %w", err) // queued events would die with this image
+	}
 	return k.exec(exe, fds)
 }
 
@@ -198,7 +198,7 @@ func Selfcheck(instance string) error {
 // exec replaces the process image. Signals stay blocked by nothing: the new
 // image calls signal.Notify before anything else.
 func (k *keeper) exec(exe string, fds map[string]int) error {
-	env := []string{handoffVariable + "=" + k.manager.String(), handoffConfVariable + "=" + strconv.Itoa(stateVersion)}
+	env := []string{handoffVariable + "=" + k.manager.String()}
 	var pairs []string
 	for name, fd := range fds {
 		pairs = append(pairs, name+"="+strconv.Itoa(fd))

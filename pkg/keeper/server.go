@@ -145,7 +145,13 @@ func (s *server) answerReload(c *control.Conn) error {
 // replace re-executes the keeper with everything at rest, or goes on. A new
 // program that hangs in its test holds up nothing but the loop.
 func (l *loop) replace(c *control.Conn) error {
+	if l.ladder != nil || l.checking || len(l.signals) > 0 {
+		return errors.New("cannot reload: the bridge is being stopped")
+	}
 	exe, err := l.checkNew()
+	if err == nil && l.reaperGone() {
+		err = errors.New("cannot reload: the bridge has just ended")
+	}
 	if err != nil {
 		l.event(bridge.EventReloaded, err.Error(), fields{bridge.FieldReason: err.Error()})
 		return err
@@ -156,6 +162,7 @@ func (l *loop) replace(c *control.Conn) error {
 	l.chronicle.spool.Close()
 	if again := l.startReaders(); again != nil {
 		l.say(journalErr, again.Error())
+		l.broken = true
 	}
 	return err
 }
@@ -219,11 +226,20 @@ func (s *server) resize(size control.Size) {
 	}
 	if l.setSize(rows, cols) == nil {
 		l.ring.SetScreen(rows, cols)
+		l.pump.columns.Store(int32(cols))
 	}
 }
 
 // setSize goes by the bare descriptor: pty.Setsize would put the terminal into
 // blocking mode under the pump.
 func (l *loop) setSize(rows, cols uint16) error {
-	return unix.IoctlSetWinsize(l.fds[fdPTY], unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols})
+	raw, err := l.pty.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var setErr error
+	err = raw.Control(func(fd uintptr) {
+		setErr = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: cols})
+	})
+	return errors.Join(err, setErr)
 }

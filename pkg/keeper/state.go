@@ -30,10 +30,21 @@ type state struct {
 	// grows with; Crashes are those that count against the budget.
 	Tries      int           `json:"tries,omitempty"`
 	LastStatus bridge.Status `json:"last_status,omitempty"` // of the last end: crashed or error
+	// Over is the end of a series that is not started again. It is there from
+	// the end's event to the keeper's exit: a keeper killed in between is
+	// started again by systemd all the same, and its successor must not launch.
+	Over *over `json:"over,omitempty"`
 	// Of the start under way, until its bridge is ready.
 	Intent *intent `json:"intent,omitempty"`
 
 	Run *run `json:"run,omitempty"` // nil: no bridge was launched or its end is settled
+}
+
+// over is what a keeper ends with for good.
+type over struct {
+	Code     int           `json:"code"`
+	Status   bridge.Status `json:"status"`
+	Sentence string        `json:"sentence"`
 }
 
 // run is one run of the instance: one claude process, however many keepers.

@@ -20,6 +20,8 @@ const (
 	intWait   = 8 * time.Second
 	termWait  = 4 * time.Second
 	killWait  = 2 * time.Second
+	drainWait = 2 * time.Second  // of what a dead bridge left in terminal and spool
+	endWait   = 10 * time.Second // draining, telling and emptying the store
 )
 
 // rung is one step of the ladder: after wait, signal.
@@ -40,38 +42,39 @@ func ladder(mode bridge.Mode) []rung {
 	return append(steps, rung{left, unix.SIGTERM}, rung{termWait, unix.SIGKILL})
 }
 
-// meantWait bounds the question below; a storm of 300 stops queues at the bus.
-const meantWait = 10 * time.Second
+// Patience with the bus: askWait bounds one question, meantWait in user mode
+// all of them.
+const (
+	askWait   = 3 * time.Second
+	meantWait = 10 * time.Second
+)
 
 // meant reports whether systemd stands behind a SIGTERM: an agent shares the
 // dropped keeper's uid and may send one, which must not stop the bridge. Only
 // a bus that is not there at all means that the host is going down. Every
 // other failure proves nothing, because an agent can cause it: it can use up
 // the bus's connections of its uid, and with prlimit(2) the keeper's own
-// descriptors. A stop that was meant then ends with TimeoutStopSec= and the
-// scope's own stop (PartOf=). In user mode there is nobody to protect the
+// descriptors. So it asks until there is an answer: systemd sends its SIGTERM
+// only once, and a storm of 300 stops queues at the bus. In user mode there is nobody to protect the
 // bridge from, and a bus that takes connections and answers none is what a user
 // manager that goes down leaves.
 func (k *keeper) meant() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), meantWait)
-	defer cancel()
-	for {
-		state, err := k.unitState(ctx)
+	for begin := time.Now(); ; time.Sleep(checkGap) {
+		state, err := k.unitState()
 		switch {
 		case err == nil:
 			return state == "deactivating" || state == "inactive" || state == "failed"
 		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ECONNREFUSED):
 			return true
-		}
-		select {
-		case <-ctx.Done():
-			return k.manager == systemd.User
-		case <-time.After(checkGap):
+		case k.manager == systemd.User && time.Since(begin) > meantWait:
+			return true
 		}
 	}
 }
 
-func (k *keeper) unitState(ctx context.Context) (string, error) {
+func (k *keeper) unitState() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), askWait)
+	defer cancel()
 	bus, err := systemd.Connect(ctx, k.manager)
 	if err != nil {
 		return "", err
@@ -88,6 +91,12 @@ func (k *keeper) signalBridge(s unix.Signal) {
 		return
 	}
 	r := k.st.Run
+	if r.ClaudePID == 0 {
+		// The gate still looks around and only keeps the requests; claude must
+		// not be started any more.
+		_ = unix.PidfdSendSignal(k.fds[fdReaper], unix.SIGKILL, nil, 0)
+		return
+	}
 	switch {
 	case s != unix.SIGKILL && s != unix.SIGCONT:
 		_ = unix.PidfdSendSignal(k.fds[fdReaper], s, nil, 0)
