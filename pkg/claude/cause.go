@@ -214,7 +214,8 @@ func promptCause(name, reason, hint string) bridge.Cause {
 	return bridge.Cause{Name: name, Class: bridge.ClassPermanent, Reason: reason, Hint: hint}
 }
 
-// found lists the causes the keeper and its gate find by themselves.
+// found lists the causes the keeper and its gate find by themselves. The gate
+// puts the project's path in place of DIRECTORY.
 func found() []bridge.Cause {
 	const config = bridge.ClassConfig
 	return []bridge.Cause{
@@ -223,9 +224,9 @@ func found() []bridge.Cause {
 		{Name: "binary-exec-format", Class: config, Reason: "the claude binary is not a program (exec format error): its installation did not finish", Hint: hintInstall},
 		{Name: "binary-too-old", Class: config, Reason: "the claude binary is older than min_version", Hint: "sudo -iu USER claude update, or: " + hintInstall},
 		{Name: "binary-failed", Class: config, Reason: "claude --version does not answer", Hint: "sudo -iu USER claude --version"},
-		{Name: "project-missing", Class: config, Reason: "the project directory does not exist", Hint: "clauster-ctl projects"},
-		{Name: "project-unreadable", Class: config, Reason: "the project directory may not be entered by the bridge user", Hint: "sudo -iu USER ls -ld PROJECT in projects_root"},
-		{Name: "project-outside", Class: config, Reason: "the project directory is a link that leads out of projects_root", Hint: "replace the link by a directory: clauster-ctl projects"},
+		{Name: "project-missing", Class: config, Reason: "the project directory does not exist", Hint: "sudo -iu USER mkdir -p DIRECTORY, or choose one: clauster-ctl projects"},
+		{Name: "project-unreadable", Class: config, Reason: "the project directory may not be entered by the bridge user", Hint: "look whose it is: ls -ld DIRECTORY"},
+		{Name: "project-outside", Class: config, Reason: "the project is a link or a file, not a directory of its own", Hint: "make it a directory under projects_root: ls -ld DIRECTORY"},
 		{Name: "bypass-refused", Class: config, Reason: "the permission mode bypassPermissions is not allowed for this project", Hint: "choose another permission mode, or set allow_bypass_permissions = true in [projects.PROJECT] of clauster.toml"},
 		{Name: "prompt-permission", Reason: "claude asks for a permission and waits for an answer", Hint: "answer it in claude.ai/code, or: " + hintAnswer},
 		{Name: "trust-failed", Class: config, Reason: "trust could not be written to ~/.claude.json", Hint: "sudo -iu USER claude in the project once and accept its question"},

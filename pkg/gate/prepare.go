@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -93,8 +94,10 @@ func emptySpool(dir string) {
 // may not be a link: it could lead anywhere the bridge user may go, under
 // another project's name and ceiling.
 func enter(root, project string) (string, *bridge.Cause) {
+	path := filepath.Join(root, project)
 	refuse := func(name string, err error) *bridge.Cause {
 		c := claude.CauseNamed(name)
+		c.Hint = strings.ReplaceAll(c.Hint, "DIRECTORY", quote(path))
 		c.Reason = fmt.Sprintf("%s: %s", c.Reason, err)
 		return &c
 	}
@@ -103,7 +106,6 @@ func enter(root, project string) (string, *bridge.Cause) {
 		return "", classify(refuse, &fs.PathError{Op: "open", Path: root, Err: err})
 	}
 	defer unix.Close(dirFD)
-	path := filepath.Join(root, project)
 	fd, err := unix.Openat(dirFD, project, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", classify(refuse, &fs.PathError{Op: "open", Path: path, Err: err})
@@ -117,6 +119,16 @@ func enter(root, project string) (string, *bridge.Cause) {
 		return "", refuse("project-unreadable", err)
 	}
 	return dir, nil
+}
+
+// quote makes a path one word of a command line for a person's shell.
+func quote(path string) string {
+	if !strings.ContainsFunc(path, func(r rune) bool {
+		return !strings.ContainsRune("/_.-+:@%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 func classify(refuse func(string, error) *bridge.Cause, err error) *bridge.Cause {
