@@ -145,7 +145,10 @@ func (s *server) answerReload(c *control.Conn) error {
 // replace re-executes the keeper with everything at rest, or goes on. A new
 // program that hangs in its test holds up nothing but the loop.
 func (l *loop) replace(c *control.Conn) error {
-	if l.ladder != nil || l.checking || len(l.signals) > 0 {
+	// A SIGTERM that is still being checked is no reason: the new image checks
+	// again (reattach), and an agent that sends them without end must not keep
+	// an old keeper in place.
+	if l.ladder != nil || l.st.Run.Asked {
 		return errors.New("cannot reload: the bridge is being stopped")
 	}
 	exe, err := l.checkNew()
