@@ -113,7 +113,7 @@ func TestFailPoints(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	for _, name := range names {
+	for i, name := range names {
 		t.Run(name, func(t *testing.T) {
 			b := &bed{b.With(t), t}
 			p := failPoints()[name]
@@ -121,7 +121,7 @@ func TestFailPoints(t *testing.T) {
 			if k, v, found := strings.Cut(p.keys, "="); found {
 				keys[k] = v
 			}
-			d := &deadly{bed: b, point: name, instance: "fp-" + name}
+			d := &deadly{bed: b, point: name, instance: "fp-" + name, how: []string{"", "panic"}[i%2]}
 			b.newProject(d.instance, keys)
 			d.run(p.phase)
 			if got := strings.TrimSpace(b.MustSh("ls /run/clauster-failpoints")); got != "" {
@@ -137,11 +137,12 @@ func TestFailPoints(t *testing.T) {
 type deadly struct {
 	*bed
 	point, instance string
+	how             string // "" for SIGKILL, or "panic"
 }
 
 func (d *deadly) arm(points ...string) {
 	for _, p := range points {
-		d.MustSh(`: >"/run/clauster-failpoints/$1"`, p)
+		d.MustSh(`printf "$2" >"/run/clauster-failpoints/$1"`, p, d.how)
 	}
 }
 

@@ -29,6 +29,9 @@ func build(t testing.TB, name, source string, flags ...string) string {
 	cmd := exec.Command("go", append(append([]string{"build", "-trimpath", "-o", out}, flags...), source)...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if slices.Contains(flags, "-race") {
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	}
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("cannot build %s: %v\n%s", name, err, text)
 	}
@@ -45,6 +48,21 @@ func (b *bed) installKeeper(file string) {
 		b.t.Fatal(err)
 	}
 	b.MustSh(`chmod 0711 "$1.new" && mv "$1.new" "$1"`, keeperPath)
+}
+
+// watchRaces installs a keeper with Go's race detector, and fails the test at
+// its end if the detector has found anything.
+func (b *bed) watchRaces() {
+	b.t.Helper()
+	b.installKeeper(build(b.t, "clauster-keeper-race", "./cmd/clauster-keeper", "-race"))
+	b.MustWriteFile("/etc/systemd/system/clauster@.service.d/race.conf",
+		"[Service]\nEnvironment=GORACE=atexit_sleep_ms=0\nMemoryMax=infinity\n", 0o644, "")
+	b.MustRun("systemctl", "daemon-reload")
+	b.t.Cleanup(func() {
+		if r := b.result("sh", "-c", `journalctl --no-pager -o cat | grep -A60 "DATA RACE"`); r.Code == 0 {
+			b.t.Errorf("the keeper races:\n%.6000s", r.Stdout)
+		}
+	})
 }
 
 // keeperPID is the main process of an instance's unit, 0 without one.
