@@ -34,18 +34,31 @@ func patience(begun time.Time) time.Duration {
 	return max(time.Until(begun.Add(time.Minute)), 10*time.Second)
 }
 
-// play starts every row at once and returns when all start jobs are queued.
-func (b *bed) play(rows []goldenRow, scale func(goldenRow) string) {
+// goldenShell begins the script of play.
+const goldenShell = `set -e
+afterReady() { systemctl start "clauster@$1" && shoot "$1"; }
+afterSpawn() {
+	until [ -e /run/clauster/spool/"$1"/debug-*.argv.json ]; do sleep 0.1; done
+	sleep 0.3
+	shoot "$1"
+}
+shoot() { systemctl kill --kill-who=main --signal=KILL "clauster@$1.service"; }
+`
+
+// play starts every row at once and returns when all start jobs are queued and
+// what then gives, a shell command for each, has ended.
+func (b *bed) play(rows []goldenRow, scale, then func(goldenRow) string) {
 	b.t.Helper()
 	var s strings.Builder
-	s.WriteString("set -e\nmkdir -p /home/op/projects\ncd /home/op/projects\n")
+	s.WriteString(goldenShell + "mkdir -p /home/op/projects\ncd /home/op/projects\n")
 	for _, r := range rows {
 		s.WriteString("mkdir " + r.name + "\ncat > " + r.name + "/.fakeclaude <<'EOF'\n" + r.config(scale(r)) + "EOF\n")
 	}
 	s.WriteString("chown -R op: .\n")
 	for _, r := range rows {
-		s.WriteString("clauster-ctl start --no-wait " + r.flags() + " " + r.name + " 2>/dev/null\n")
+		s.WriteString("clauster-ctl start --no-wait " + r.flags() + " " + r.name + " 2>/dev/null\n" + then(r) + "\n")
 	}
+	s.WriteString("wait\n")
 	if r, err := b.RunContext(b.t.Context(), machine.Command{Args: []string{"/bin/sh"}, In: strings.NewReader(s.String()), Timeout: 3 * time.Minute}); err != nil || r.Code != 0 {
 		b.t.Fatalf("cannot start the rows: %v, exit code %d\n%s", err, r.Code, r.Stderr)
 	}
@@ -53,10 +66,11 @@ func (b *bed) play(rows []goldenRow, scale func(goldenRow) string) {
 
 // goldenEnd is what became of the first run of an instance.
 type goldenEnd struct {
-	event machine.Entry
-	exit  string // of the keeper
-	again bool
-	state string // ActiveState
+	event    machine.Entry
+	exit     string // of the keeper
+	again    bool
+	state    string // ActiveState
+	replaced bool   // a keeper was killed before the end
 }
 
 // end reads how the first run of an instance ended, if it has.
@@ -71,7 +85,8 @@ func (b *bed) end(instance string) (goldenEnd, bool) {
 			if e.event == nil {
 				e.event = entry
 			}
-		case e.event == nil: // a keeper that was killed before
+		case e.event == nil:
+			e.replaced = e.replaced || entry.Get("MESSAGE_ID") == unitRestartQueued
 		case entry.Get("MESSAGE_ID") == unitRestartQueued:
 			e.again = true
 		case e.exit == "0" && entry.Get("COMMAND") == "ExecStart" && entry.Get("EXIT_CODE") == "exited":
@@ -110,17 +125,22 @@ func apart(rows []goldenRow) (together, alone []goldenRow) {
 // playTable plays rows and stops them.
 func (b *bed) playTable(rows []goldenRow) {
 	b.t.Helper()
-	b.play(rows, func(goldenRow) string { return "0.05" })
+	b.play(rows, func(goldenRow) string { return "0.05" }, func(goldenRow) string { return "" })
 	begun := time.Now()
+	var living []goldenRow
 	for _, r := range rows {
 		if !r.lives() {
 			b.checkEnds(r, patience(begun))
 		} else if b.checkLives(r, patience(begun)) {
-			b.killKeeper(r.name)
-			b.checkLives(r, settle)
+			living = append(living, r)
 		}
 	}
-	b.checkStops(rows)
+	b.killKeepers(living)
+	begun = time.Now()
+	for _, r := range living {
+		b.checkLives(r, patience(begun))
+	}
+	b.checkStops(living)
 }
 
 // checkLives waits until a living bridge is what its row says.
@@ -137,36 +157,41 @@ func (b *bed) checkLives(r goldenRow, wait time.Duration) bool {
 	return err == nil
 }
 
-// killKeeper kills an instance's keeper and waits for its successor.
-func (b *bed) killKeeper(instance string) {
+// killKeepers kills the keepers of living bridges and waits for their
+// successors.
+func (b *bed) killKeepers(rows []goldenRow) {
 	b.t.Helper()
-	unit := "clauster@" + instance + ".service"
-	before := len(b.MustJournal("CLAUSTER_INSTANCE="+instance, "CLAUSTER_EVENT=reattached"))
-	b.MustRun("systemctl", "kill", "--kill-who=main", "--signal=KILL", unit)
-	b.MustWaitFor("the reattached event of "+instance, settle, func() bool {
-		return len(b.MustJournal("CLAUSTER_INSTANCE="+instance, "CLAUSTER_EVENT=reattached")) > before
-	})
+	script := "set -e\n"
+	for _, r := range rows {
+		script += "systemctl kill --kill-who=main --signal=KILL clauster@" + r.name + ".service\n"
+	}
+	b.MustSh(script)
+	for _, r := range rows {
+		b.MustWaitFor("the reattached event of "+r.name, settle, func() bool {
+			return len(b.MustJournal("CLAUSTER_INSTANCE="+r.name, "CLAUSTER_EVENT=reattached")) == 1
+		})
+	}
 }
 
 // checkEnds waits until a bridge has ended and compares how.
-func (b *bed) checkEnds(r goldenRow, wait time.Duration) {
+func (b *bed) checkEnds(r goldenRow, wait time.Duration) (e goldenEnd) {
 	b.t.Helper()
-	var e goldenEnd
 	err := b.WaitFor("the end of "+r.name, wait, func() (over bool) {
 		e, over = b.end(r.name)
 		return over
 	})
 	if err != nil {
 		b.t.Errorf("%s: no end, unit %s, events %s", r.name, e.state, b.eventNames(r.name))
-		return
+		return e
 	}
 	b.compareEnd(r, e)
 	if e.again {
-		return // what is shown while it waits is a test of its own
+		return e // what is shown while it waits is a test of its own
 	}
 	if s := b.status(r.name); s.Status != r.status || s.Health != "" || !r.reason.MatchString(s.Reason) {
 		b.t.Errorf("%s: status %s %q: %q, want %s: %s", r.name, s.Status, s.Health, s.Reason, r.status, r.reason)
 	}
+	return e
 }
 
 func (b *bed) compareEnd(r goldenRow, e goldenEnd) {
