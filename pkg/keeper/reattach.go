@@ -20,6 +20,15 @@ func (k *keeper) reattach() int {
 	r := k.st.Run
 	k.openRing()
 	k.relisten()
+	// systemd has forgotten what the predecessor told. Before the drop, after
+	// which an agent could stop this keeper until the start times out, and the
+	// bridge with it.
+	switch {
+	case !r.Ready.IsZero():
+		k.tell(string(r.Health), r.Why, "READY=1")
+	case r.Why != "":
+		k.tell(string(r.Health), r.Why, extend(r.Settings.Grace+intWait+termWait+launchWait))
+	}
 	if err := k.drop(); err != nil {
 		k.say(journalErr, err.Error())
 		return tryAgain()
@@ -33,12 +42,6 @@ func (k *keeper) reattach() int {
 		failpoint("reattaching")
 		k.event(bridge.EventReattached, fmt.Sprintf("a new keeper took over the living bridge (pid %d), takeover %d of this run", r.ClaudePID, r.Reattaches),
 			fields{bridge.FieldPID: fmt.Sprint(r.ClaudePID), bridge.FieldHealth: string(r.Health)})
-	}
-	switch { // systemd has forgotten what the predecessor told
-	case !r.Ready.IsZero():
-		k.tell(string(r.Health), r.Why, "READY=1")
-	case r.Why != "":
-		k.tell(string(r.Health), r.Why, extend(r.Settings.Grace+intWait+termWait+launchWait))
 	}
 	failpoint("reattached")
 	return k.serve()
