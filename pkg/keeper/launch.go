@@ -37,6 +37,7 @@ const (
 // launchAndServe prepares as root, opens the gate, drops root and serves.
 func (k *keeper) launchAndServe() int {
 	ctx, cancel := k.untilStopped()
+	k.tell(string(bridge.Starting), "preparing the launch") // without it a new scope looks like a reattach
 	order, cause, err := k.prepare(ctx)
 	if cause == nil && err == nil {
 		cause, err = k.launch(ctx, order)

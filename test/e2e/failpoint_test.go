@@ -54,7 +54,7 @@ func failPoints() map[string]struct {
 
 		"asked": {stopping, ""}, "rung-sigint": {stopping, ""}, "rung-sigcont": {stopping, ""}, "rung-sigterm": {stopping, hang},
 		"rung-sigkill": {stopping, hang}, "bridge-gone": {stopping, ""}, "drained": {stopping, ""}, "before-stop": {stopping, ""},
-		"after-stop": {stopping, ""}, "before-unstore": {stopping, ""}, "unstored": {stopping, ""},
+		"after-stop": {stopping, ""}, "before-unstore": {stopping, ""}, "unstored": {stopping, ""}, "closed": {stopping, ""},
 
 		"before-crash": {crashing, ""}, "after-crash": {crashing, ""},
 		"before-error": {failing, "exit=3"}, "after-error": {failing, "exit=3"},
