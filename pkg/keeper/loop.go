@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -209,7 +208,7 @@ func (l *loop) nextDeadline() time.Time {
 	r := l.st.Run
 	times := []time.Time{l.stepAt, l.holdAt, l.healthAt, l.dogTime()}
 	if r.Ready.IsZero() && !r.Asked && !r.Held {
-		times = append(times, r.Launched.Add(r.Settings.Grace), l.lookAt)
+		times = append(times, l.graceEnd(), l.lookAt)
 	}
 	for _, t := range times {
 		if !t.IsZero() && t.Before(next) {
@@ -217,6 +216,17 @@ func (l *loop) nextDeadline() time.Time {
 		}
 	}
 	return next
+}
+
+// graceEnd is when a bridge that is not ready is given up. What a busy machine
+// needs to get at claude at all is not claude's fault: the grace begins anew
+// with its process.
+func (l *loop) graceEnd() time.Time {
+	r := l.st.Run
+	if r.Spawned.IsZero() {
+		return r.Launched.Add(r.Settings.Grace)
+	}
+	return r.Spawned.Add(r.Settings.Grace)
 }
 
 func (l *loop) dogTime() time.Time {
@@ -244,7 +254,7 @@ func (l *loop) onTime(now time.Time) (over bool) {
 			l.giveUp(c)
 		}
 	}
-	if r.Ready.IsZero() && !r.Asked && !r.Held && due(r.Launched.Add(r.Settings.Grace), now) {
+	if r.Ready.IsZero() && !r.Asked && !r.Held && due(l.graceEnd(), now) {
 		l.lookAtFreezer()
 		l.giveUp(l.evidence().late())
 	}
@@ -303,131 +313,4 @@ func (l *loop) onNews(n screenNews) {
 	if l.st.Run.Record.Mode == bridge.PTY {
 		l.lookAtSession(time.Now())
 	}
-}
-
-// apiErrorGap keeps a session that retries for hours from filling the journal.
-const apiErrorGap = time.Minute
-
-func (l *loop) apiError(e claude.APIError) {
-	now := time.Now()
-	if at, seen := l.apiSeen[e.Name]; seen && now.Sub(at) < apiErrorGap {
-		return
-	}
-	l.apiSeen[e.Name] = now // a closed list of names
-	l.event(bridge.EventAPIError, e.Text, fields{bridge.FieldCause: e.Name})
-}
-
-func (l *loop) evidence() evidence {
-	r := l.st.Run
-	return evidence{mode: r.Record.Mode, log: r.Log, screen: l.screen, session: l.session, frozen: l.frozen}
-}
-
-// react draws the conclusions of what has changed: ready, held, health.
-func (l *loop) react() {
-	r := l.st.Run
-	e := l.evidence()
-	switch {
-	case r.Asked || r.Held:
-	case r.Ready.IsZero() && e.ready():
-		l.becomeReady(e)
-	case r.Ready.IsZero():
-		l.whileStarting(e)
-	default:
-		l.followHealth(e)
-	}
-	l.publish()
-}
-
-func (l *loop) becomeReady(e evidence) {
-	r := l.st.Run
-	r.Ready = time.Now().UTC()
-	r.Link = e.link(r.Record.SpawnMode)
-	l.holdAt, l.lookAt = time.Time{}, time.Time{}
-	r.Health, r.Why = e.health()
-	l.st.Intent = nil
-	l.mustSave()
-	failpoint("ready-saved")
-	l.sayReady()
-	l.tell(string(r.Health), r.Why, "READY=1")
-}
-
-// sayReady writes the ready event, once: a predecessor may have died over it.
-func (k *keeper) sayReady() {
-	r := k.st.Run
-	k.once(bridge.EventReady, fmt.Sprintf("ready after %s", r.Ready.Sub(r.Launched).Round(time.Millisecond)),
-		fields{bridge.FieldHealth: string(r.Health), bridge.FieldPID: strconv.Itoa(r.ClaudePID), bridge.FieldClaudeVersion: r.ClaudeVersion})
-}
-
-// whileStarting shows what is waited for, and arms the hold.
-func (l *loop) whileStarting(e evidence) {
-	r := l.st.Run
-	c, held := e.hold()
-	word, why := bridge.Health(bridge.Starting), "waiting for claude to register"
-	switch {
-	case held && e.screen.Prompt != "":
-		word, why = bridge.Waiting, c.Reason
-	case held:
-		why = c.Reason
-	}
-	if held && l.holdAt.IsZero() {
-		l.holdAt = time.Now().Add(promptPatience)
-	}
-	if !held {
-		l.holdAt = time.Time{}
-	}
-	if l.lookAt.IsZero() && r.Record.Mode == bridge.PTY {
-		l.lookAt = time.Now().Add(sessionLook)
-	}
-	if r.Why != why {
-		r.Health, r.Why = word, why
-		l.mustSave()
-		l.tell(string(word), why, extend(r.Settings.Grace+intWait+termWait+launchWait))
-	}
-}
-
-// Pacing of a changed health: short flickers never show, and an agent that
-// makes its screen flip all day fills neither the journal nor systemd's ear.
-const (
-	healthSettle = 500 * time.Millisecond
-	healthGap    = 5 * time.Second
-)
-
-// followHealth tells a health that has changed and stayed so for a while.
-func (l *loop) followHealth(e evidence) {
-	r := l.st.Run
-	if link := e.link(r.Record.SpawnMode); link != "" && link != r.Link {
-		r.Link = link
-		l.mustSave()
-	}
-	health, why := e.health()
-	now := time.Now()
-	switch {
-	case health == r.Health && why == r.Why:
-		l.healthAt = time.Time{}
-		return
-	case l.healthAt.IsZero():
-		l.healthAt = now.Add(healthSettle)
-		if next := l.toldAt.Add(healthGap); next.After(l.healthAt) {
-			l.healthAt = next
-		}
-		return
-	case now.Before(l.healthAt):
-		return
-	}
-	changed := health != r.Health
-	l.healthAt, l.toldAt = time.Time{}, now
-	r.Health, r.Why = health, why
-	l.mustSave()
-	if changed {
-		l.event(bridge.EventHealth, string(health)+": "+why, fields{bridge.FieldHealth: string(health), bridge.FieldReason: why})
-	}
-	l.tell(string(health), why)
-}
-
-// giveUp ends a bridge that is not ready and will not be.
-func (l *loop) giveUp(c bridge.Cause) {
-	r := l.st.Run
-	r.Held, r.Cause = true, c
-	l.mustSave()
-	l.startLadder()
 }

@@ -13,14 +13,15 @@ var errDetached = errors.New("detached")
 // viewer is one attached terminal. It reads the ring at its own pace: a slow
 // one loses output, never holds the bridge.
 type viewer struct {
-	conn *control.Conn
-	stop chan struct{} // the client is gone
-	done chan struct{} // nothing more is sent
+	conn   *control.Conn
+	writes bool
+	stop   chan struct{} // the client is gone
+	done   chan struct{} // nothing more is sent
 }
 
 // view turns the connection into a viewer until either side ends.
 func (s *server) view(c *control.Conn, a control.Attach) error {
-	v := &viewer{conn: c, stop: make(chan struct{}), done: make(chan struct{})}
+	v := &viewer{conn: c, writes: !a.ReadOnly, stop: make(chan struct{}), done: make(chan struct{})}
 	s.mu.Lock()
 	full := len(s.viewers) >= maxViewers
 	if !full {
@@ -34,7 +35,16 @@ func (s *server) view(c *control.Conn, a control.Attach) error {
 	defer func() {
 		s.mu.Lock()
 		delete(s.viewers, v)
+		writers := 0
+		for other := range s.viewers {
+			if other.writes {
+				writers++
+			}
+		}
 		s.mu.Unlock()
+		if v.writes && writers == 0 {
+			s.resize(control.Size{Rows: defaultRows, Cols: defaultCols}) // a narrow terminal wraps claude's link
+		}
 	}()
 	from, replay := s.replayFrom(a)
 	rows, cols := s.l.ring.Screen()
