@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -20,6 +21,7 @@ import (
 	"clauster/pkg/config"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
 // What concerns the bridge user's own files is done as the bridge user: root
@@ -118,13 +120,15 @@ func (a *App) runAsUser(ctx context.Context, cfg *config.Config, u *osuser.User,
 	if err != nil {
 		return err
 	}
-	self, err := os.Executable()
+	self, err := unreadableSelf()
 	if err != nil {
 		return fmt.Errorf("cannot run as %s: %w", u.Username, err)
 	}
+	defer self.Close()
 	ctx, cancel := context.WithTimeout(ctx, asUserPatience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, self, "as-user", "--config-dir="+cfg.Claude.Env["CLAUDE_CONFIG_DIR"], "--", verb, dir)
+	cmd := exec.CommandContext(ctx, fmt.Sprintf("/proc/self/fd/%d", self.Fd()), "as-user", "--config-dir="+cfg.Claude.Env["CLAUDE_CONFIG_DIR"], "--", verb, dir)
+	cmd.Args[0] = "clauster-ctl"
 	cmd.Dir = "/"
 	cmd.Env = []string{"HOME=" + u.HomeDir, "USER=" + u.Username, "LOGNAME=" + u.Username, "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Setsid: true}
@@ -142,6 +146,37 @@ func (a *App) runAsUser(ctx context.Context, cfg *config.Config, u *osuser.User,
 		return fmt.Errorf("cannot read what was said as %s: %w", u.Username, err)
 	}
 	return nil
+}
+
+// unreadableSelf is a copy of this program that others may execute and not
+// read, which the kernel makes untraceable from its first instruction on. An
+// agent that traced the second process would have left its control group:
+// that one lives where the administrator does.
+func unreadableSelf() (*os.File, error) {
+	self, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return nil, err
+	}
+	defer self.Close()
+	fd, err := unix.MemfdCreate("clauster-ctl", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	copied := os.NewFile(uintptr(fd), "clauster-ctl")
+	if _, err = io.Copy(copied, self); err == nil {
+		err = copied.Chmod(0o111)
+	}
+	if err == nil {
+		// A file open for writing cannot be executed; the descriptor that is
+		// left has the copy for reading only.
+		var again *os.File
+		if again, err = os.Open(fmt.Sprintf("/proc/self/fd/%d", fd)); err == nil {
+			copied.Close()
+			return again, nil
+		}
+	}
+	copied.Close()
+	return nil, err
 }
 
 func credentialOf(u *osuser.User) (*syscall.Credential, error) {

@@ -29,6 +29,7 @@ func (b *bed) newAttack(name, script string, keys map[string]string) {
 	for k, v := range keys {
 		all[k] = v
 	}
+	b.MustRun("rm", "-rf", "/home/op/projects/"+name) // what an earlier round has left
 	b.newProject(name, all)
 	b.MustWriteFile(attackScript(name), script, 0o755, "op")
 }

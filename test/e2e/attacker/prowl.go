@@ -38,7 +38,7 @@ func prowl(stop string) error {
 			t.touch(pid)
 		}
 	}
-	fmt.Printf("tries=%d pids=%d run=%d gate=%d hits=%d\n", t.tries, len(t.pids), t.kinds["run"], t.kinds["gate"], t.hits)
+	fmt.Printf("tries=%d pids=%d run=%d gate=%d as-user=%d hits=%d\n", t.tries, len(t.pids), t.kinds["run"], t.kinds["gate"], t.kinds["as-user"], t.hits)
 	return nil
 }
 
@@ -58,10 +58,11 @@ func keepers() []int {
 	return pids
 }
 
-// kindOf gives the keeper subcommand a process runs, "" for any other program.
+// kindOf gives the subcommand a keeper, a gate or what clauster-ctl does as the
+// bridge user runs, "" for any other program.
 func kindOf(pid int) string {
 	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
-	if err != nil || !bytes.Contains(line, []byte("clauster-keeper")) {
+	if err != nil || !bytes.Contains(line, []byte("clauster-keeper")) && !bytes.HasPrefix(line, []byte("clauster-ctl\x00as-user")) {
 		return ""
 	}
 	if words := strings.Split(string(line), "\x00"); len(words) > 1 {
