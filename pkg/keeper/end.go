@@ -93,6 +93,9 @@ func (k *keeper) heard(s gate.Story) {
 	if s.Started != nil {
 		r.ClaudePID, r.ClaudeVersion = s.Started.PID, s.Started.Version
 		r.Dir, r.ConfigDir = s.Started.Dir, s.Started.ConfigDir
+		if r.Spawned.IsZero() {
+			r.Spawned = time.Now().UTC()
+		}
 		k.once(bridge.EventSpawn, fmt.Sprintf("claude %s was started as pid %d", r.ClaudeVersion, r.ClaudePID),
 			fields{bridge.FieldPID: strconv.Itoa(r.ClaudePID), bridge.FieldClaudeVersion: r.ClaudeVersion})
 	}

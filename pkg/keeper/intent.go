@@ -47,7 +47,7 @@ func (k *keeper) intend(ctx context.Context, record *bridge.Record) (intent, err
 			in.Request = nil
 		}
 	}
-	k.st.Intent = &in
+	k.st.Intent, k.st.Unsettled = &in, false
 	if err := k.save(); err != nil {
 		return in, err
 	}

@@ -16,6 +16,7 @@ type evidence struct {
 	screen  claude.ScreenState
 	session bool // pty: the session file says that it is connected
 	frozen  string
+	spawned bool // claude was started
 }
 
 // ready reports whether the bridge serves, by evidence of registration; being
@@ -76,6 +77,9 @@ func (e evidence) late() bridge.Cause {
 	}
 	if e.frozen != "" {
 		return bridge.Cause{Name: "frozen", Class: bridge.ClassUnknown, Reason: e.frozen + " and never became ready"}
+	}
+	if !e.spawned { // a boot on a busy machine; the conversation to continue is not to blame
+		return bridge.Cause{Name: "launch-slow", Class: bridge.ClassTemporary, Reason: "the machine was too busy to start claude in time"}
 	}
 	return bridge.Cause{}
 }

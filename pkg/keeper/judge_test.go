@@ -55,19 +55,20 @@ func TestLateCause(t *testing.T) {
 	var log claude.Log
 	log.Line([]byte("2026-11-21T19:01:37.229Z [WARN] [bridge:api] POST /v1/environments/bridge failed: getaddrinfo EAI_AGAIN api.anthropic.com"))
 	for name, e := range map[string]evidence{
-		"name resolution": {mode: bridge.Standard, log: log, screen: claude.ScreenState{Pane: claude.PaneConnecting}},
-		"reconnecting":    {mode: bridge.Standard, screen: claude.ScreenState{Pane: claude.PaneReconnecting}},
-		"pty":             {mode: bridge.PTY, log: claude.Log{State: "disconnected"}},
+		"name resolution":  {mode: bridge.Standard, log: log, screen: claude.ScreenState{Pane: claude.PaneConnecting}},
+		"reconnecting":     {mode: bridge.Standard, screen: claude.ScreenState{Pane: claude.PaneReconnecting}},
+		"pty":              {mode: bridge.PTY, log: claude.Log{State: "disconnected"}},
+		"not even started": {mode: bridge.Standard},
 	} {
 		if c := e.late(); c.Class != bridge.ClassTemporary {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
-	connecting := evidence{mode: bridge.Standard, screen: claude.ScreenState{Pane: claude.PaneConnecting}}
+	connecting := evidence{mode: bridge.Standard, spawned: true, screen: claude.ScreenState{Pane: claude.PaneConnecting}}
 	if c := connecting.late(); c.Name != "" {
 		t.Errorf("still connecting: %+v", c)
 	}
-	if c := (evidence{mode: bridge.Standard}).late(); c.Name != "" {
+	if c := (evidence{mode: bridge.Standard, spawned: true}).late(); c.Name != "" {
 		t.Errorf("silence: %+v", c)
 	}
 }

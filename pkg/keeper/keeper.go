@@ -160,8 +160,9 @@ func wake(p Params, signals chan os.Signal) (*keeper, error) {
 // that cannot be read is given up with what it described: a bridge whose
 // state is unknown cannot be judged.
 func (k *keeper) recall() error {
-	k.st = &state{Version: stateVersion, Instance: k.inst.String(), Boot: k.boot}
+	k.st = &state{Version: stateVersion, Instance: k.inst.String(), Boot: k.boot, Unsettled: true}
 	if fd, ok := k.fds[fdState]; ok {
+		k.st.Unsettled = false
 		delete(k.fds, fdState)
 		m, err := openMemo(fd)
 		if err == nil {

@@ -178,7 +178,7 @@ func (k *keeper) kindOfStart(ctx context.Context, record *bridge.Record) (startK
 	if err != nil {
 		return manual, err
 	}
-	if n > 0 {
+	if n > 0 && !k.st.Unsettled {
 		return automatic, nil
 	}
 	if record == nil || record.BootID == k.boot {
@@ -196,6 +196,10 @@ func (k *keeper) kindOfStart(ctx context.Context, record *bridge.Record) (startK
 
 // waitDelay waits until the next launch is due, inside the start job.
 func (k *keeper) waitDelay(ctx context.Context) error {
+	// A clock that was set back must not make it hours.
+	if most := time.Now().Add(longestDelay); k.st.Next.After(most) {
+		k.st.Next = most
+	}
 	left := time.Until(k.st.Next)
 	if left <= 0 {
 		return nil

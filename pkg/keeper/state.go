@@ -34,6 +34,9 @@ type state struct {
 	// the end's event to the keeper's exit: a keeper killed in between is
 	// started again by systemd all the same, and its successor must not launch.
 	Over *over `json:"over,omitempty"`
+	// No keeper of this start has settled yet who asked for it. systemd counts
+	// a restart after each keeper's death, also one before that.
+	Unsettled bool `json:"unsettled,omitempty"`
 	// Of the start under way, until its bridge is ready.
 	Intent *intent `json:"intent,omitempty"`
 
@@ -65,6 +68,7 @@ type run struct {
 	Dir           string    `json:"dir,omitempty"`
 	WarningsSeen  int       `json:"warnings_seen,omitempty"`
 	Launched      time.Time `json:"launched"`
+	Spawned       time.Time `json:"spawned,omitzero"` // claude itself, as far as a keeper has heard
 	Ready         time.Time `json:"ready,omitzero"`
 	Asked         bool      `json:"asked,omitempty"`      // systemd asked to stop
 	ByPerson      bool      `json:"by_person,omitempty"`  // ended at a writing terminal
