@@ -22,7 +22,8 @@ func (m *Machine) Dump(since time.Time) string {
 	part("units", "systemctl", "list-units", "--all", "--no-pager", "--no-legend", "--plain", "--full", "clauster*")
 	part("failed", "systemctl", "list-units", "--failed", "--no-pager", "--no-legend", "--plain", "--full")
 	part("jobs", "systemctl", "list-jobs", "--no-pager", "--no-legend")
-	part("processes", "ps", "-eo", "pid,ppid,user:12,stat,etimes,cgroup:60,args")
+	// Without the kernel threads of a VM.
+	part("processes", "ps", "--ppid", "2", "-p", "2", "--deselect", "-o", "pid,ppid,user:12,stat,etimes,cgroup:60,args")
 	from := fmt.Sprintf("--since=@%d", since.Unix())
 	part("journal", "journalctl", "--no-pager", "--quiet", "--output=short-monotonic", "--lines=400", from)
 	fmt.Fprintf(&b, "---- console\n%s", m.back.console())
