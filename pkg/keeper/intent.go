@@ -33,6 +33,7 @@ func (k *keeper) intend(ctx context.Context, record *bridge.Record) (intent, err
 	if kind == boot && k.askedThisBoot() {
 		kind, k.unattended = manual, false
 	}
+	failpoint("intending")
 	in := intent{Kind: kind}
 	if kind == manual || record != nil && record.BootID != k.boot {
 		k.settleUnseen(record)

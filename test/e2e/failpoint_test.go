@@ -41,7 +41,7 @@ func failPoints() map[string]struct {
 	}
 	hang := "hang-on-sigterm=1" // ignores INT and TERM: the ladder's last rung
 	return map[string]point{
-		"woken": {unlaunched, ""}, "intended": {unlaunched, ""}, "prepared": {unlaunched, ""}, "listening": {unlaunched, ""},
+		"woken": {unlaunched, ""}, "intending": {unlaunched, ""}, "intended": {unlaunched, ""}, "prepared": {unlaunched, ""}, "listening": {unlaunched, ""},
 		"gate-forked": {unlaunched, ""}, "scope-made": {unlaunched, ""}, "recorded": {unlaunched, ""}, "saved": {unlaunched, ""},
 		"stored": {unlaunched, ""},
 
@@ -190,6 +190,12 @@ func (d *deadly) run(p phase) {
 // launch kills the keeper in a start that was asked for with a name.
 func (d *deadly) launch(p phase) {
 	d.t.Helper()
+	var runs []string
+	if p == unlaunched { // there is a conversation that must not be continued instead
+		d.mustStart(d.instance)
+		d.stop(d.instance)
+		runs = append(runs, "spawn ready stop")
+	}
 	d.arm(d.point)
 	_ = d.result("clauster-ctl", "start", "--name", "A chosen name", d.instance) // systemd calls a start failed whose keeper dies
 	d.MustWaitUnit("clauster@"+d.instance+".service", "active", settle)
@@ -202,7 +208,7 @@ func (d *deadly) launch(p phase) {
 	r := d.record(d.instance).attached()
 	d.stop(d.instance)
 	r.finish(1)
-	d.again("spawn ready stop")
+	d.again(append(runs, "spawn ready stop")...)
 }
 
 // living does something to a running bridge's keeper, which dies of it.

@@ -30,8 +30,9 @@ func TestFloods(t *testing.T) {
 
 func (b *bed) flood(name, how string) {
 	b.t.Helper()
-	// It loses its connection and finds it again in the middle (scale 0.05).
-	b.newProject(name, map[string]string{"flood": how, "reconnect-after": "15:for=10", "record": "~/flooded-" + name})
+	// It loses its connection in the middle for 1 s (scale 0.05), long enough for
+	// its health to be told; that it is well again is told 5 s later.
+	b.newProject(name, map[string]string{"flood": how, "reconnect-after": "15:for=20", "record": "~/flooded-" + name})
 	begun := time.Now()
 	b.mustStart(name)
 	keeper := b.keeperPID(name)
@@ -119,7 +120,7 @@ func TestDebugFileUnderAttack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := &bed{b.With(t), t}
-			keys := map[string]string{"reconnect-after": "30:for=4", "poll": "1"} // 1.5 s after ready
+			keys := map[string]string{"reconnect-after": "30:for=20", "poll": "1"} // 1.5 s after ready
 			for k, v := range c.keys {
 				keys[k] = v
 			}
