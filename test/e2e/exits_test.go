@@ -173,3 +173,13 @@ func TestEndedByPerson(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// lastEvent is the last event of one name.
+func (b *bed) lastEvent(instance, event string) machine.Entry {
+	b.t.Helper()
+	entries := b.MustJournal("CLAUSTER_INSTANCE="+instance, "CLAUSTER_EVENT="+event)
+	if len(entries) == 0 {
+		b.t.Fatalf("%s has no event %s: %s", instance, event, b.eventNames(instance))
+	}
+	return entries[len(entries)-1]
+}
