@@ -15,7 +15,9 @@ import (
 // few inotify instances as a host has that nobody has tuned: all end where they
 // should.
 func TestManyInstances(t *testing.T) {
-	b := newMachine(t)
+	// A uid of its own: the kernel counts inotify instances by uid over all
+	// machines of the host, and other tests' users need theirs.
+	b := furnished(t, machine.Start(t, machine.Options{Users: []machine.User{{Name: "op", UID: 4711}}}))
 	n := soak(40, 300)
 	const hoarder = "/usr/local/bin/hoarder"
 	if err := b.CopyIn(build(t, "hoarder", "./test/e2e/hoarder"), hoarder, ""); err != nil {
