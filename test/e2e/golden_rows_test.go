@@ -15,7 +15,7 @@ import (
 type goldenRow struct {
 	name   string            // of the project it is played in
 	keys   map[string]string // of the stand-in
-	form   string            // standard, pty or session
+	form   string            // standard, pty, session or worktree
 	status string
 	health string
 	exit   string // of the keeper, "—" while the bridge lives
@@ -103,6 +103,8 @@ func (r goldenRow) flags() string {
 	switch r.form {
 	case "pty":
 		return "--mode pty"
+	case "worktree":
+		return "--mode pty --spawn-mode worktree"
 	case "session":
 		return "--mode standard --spawn-mode session"
 	}
