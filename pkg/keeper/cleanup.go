@@ -49,9 +49,11 @@ func Cleanup(instance string, getenv func(string) string) error {
 		case "stop", "restart":
 			o := &orphan{inst: inst, dirs: dirs, manager: manager}
 			o.endGently(scope, time.Since(job.Since))
-			if job.Type == "stop" { // the fd store is dropped: no successor will know
-				defer o.tellStop("stopped on request while its keeper was dead (exit status unknown)")
+			if job.Type == "restart" { // the successor tells, and reads the last words first
+				return cgroup.Kill(scope, cleanupWait)
 			}
+			// The fd store is dropped: no successor will know.
+			defer o.tellStop("stopped on request while its keeper was dead (exit status unknown)")
 		default:
 			return nil
 		}

@@ -131,6 +131,9 @@ func TestRestartMeetsDeadKeeper(t *testing.T) {
 	}
 	b.stop("re-dead")
 	b.waitRuns("re-dead", "spawn ready stop", "spawn ready stop")
+	if n := b.countEvents("re-dead", "warning"); n > 0 {
+		t.Errorf("%d warnings: %s", n, b.eventNames("re-dead"))
+	}
 }
 
 // What else happens to a keeper or to the system around it: the watchdog, a
