@@ -25,18 +25,22 @@ func options() machine.Options {
 	return machine.Options{Users: []machine.User{machine.Op(), machine.Admin()}, Verbose: true}
 }
 
-// furnish installs our package and the stand-in claude, and makes op the
-// bridge user.
+// furnish installs our package and equips the machine.
 func furnish(m *machine.Machine) error {
 	deb, err := packageFile()
 	if err != nil {
 		return err
 	}
-	claude, err := standIn()
-	if err != nil {
+	if err := m.Install(deb); err != nil {
 		return err
 	}
-	if err := m.Install(deb); err != nil {
+	return equip(m)
+}
+
+// equip makes op the bridge user and gives him the stand-in claude.
+func equip(m *machine.Machine) error {
+	claude, err := standIn()
+	if err != nil {
 		return err
 	}
 	if err := m.CopyIn(claude, "/home/op/.local/bin/claude", "op"); err != nil {
