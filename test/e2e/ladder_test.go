@@ -126,3 +126,25 @@ func orStandard(form string) string {
 	}
 	return form
 }
+
+// signalsOf lists the stop signals in a stand-in's record.
+func (b *bed) signalsOf(record string) string {
+	b.t.Helper()
+	var signals []string
+	for line := range strings.Lines(b.MustReadFile(record)) {
+		if _, after, ok := strings.Cut(line, `"event":"signal","signal":"`); ok {
+			signal, _, _ := strings.Cut(after, `"`)
+			if signal != "SIGCONT" && signal != "SIGWINCH" {
+				signals = append(signals, signal)
+			}
+		}
+	}
+	return strings.Join(signals, " ")
+}
+
+// argvOf is the command line of an instance's claude.
+func (b *bed) argvOf(instance string) string {
+	b.t.Helper()
+	script := `tr '\0' ' ' <"/proc/$1/cmdline"`
+	return strings.TrimSpace(b.MustSh(script, strconv.Itoa(b.status(instance).PID)))
+}
