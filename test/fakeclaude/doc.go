@@ -1,4 +1,4 @@
-// Fakeclaude is the stand-in for the `claude` CLI in the tests of this
+// Command fakeclaude is the stand-in for the `claude` CLI in the tests of this
 // repository: the argument surface, order of checks, files, markers, redrawn
 // panes, timings, signals and failures of Claude Code 2.1.330 as far as they
 // are known, without a login and without a network.
