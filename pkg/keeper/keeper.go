@@ -199,7 +199,13 @@ func (k *keeper) understand() error {
 		}
 	}
 	k.st.Version = stateVersion
-	return k.save()
+	if k.handed {
+		return k.save()
+	}
+	pause := k.st.brake(time.Now())
+	err := k.save()
+	time.Sleep(pause)
+	return err
 }
 
 func (k *keeper) save() error { return k.memo.save(k.st) }

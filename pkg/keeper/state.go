@@ -34,6 +34,9 @@ type state struct {
 	// the end's event to the keeper's exit: a keeper killed in between is
 	// started again by systemd all the same, and its successor must not launch.
 	Over *over `json:"over,omitempty"`
+	// Keepers that died within the window that began then (brake.go).
+	Deaths      int       `json:"deaths,omitempty"`
+	DeathsSince time.Time `json:"deaths_since,omitzero"`
 	// No keeper of this start has settled yet who asked for it. systemd counts
 	// a restart after each keeper's death, also one before that.
 	Unsettled bool `json:"unsettled,omitempty"`

@@ -180,3 +180,20 @@ func TestRemainingLadder(t *testing.T) {
 		}
 	}
 }
+
+// Ten deaths cost nothing, a series of them a pause each, until it is over.
+func TestBrake(t *testing.T) {
+	s, now := &state{}, time.Unix(1000, 0)
+	for n := range 30 {
+		now = now.Add(100 * time.Millisecond)
+		if got := s.brake(now); (got > 0) != (n >= brakeAfter) {
+			t.Errorf("death %d: %v", n+1, got)
+		}
+	}
+	if got := s.brake(now.Add(brakeWindow)); got != 0 {
+		t.Errorf("%v after a quiet while", got)
+	}
+	if got := s.brake(now.Add(-time.Hour)); got != 0 {
+		t.Errorf("%v after a step of the clock", got)
+	}
+}
