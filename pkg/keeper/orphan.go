@@ -108,13 +108,17 @@ func (o *orphan) record() (bridge.Record, error) {
 	return records.Dir{Path: filepath.Join(o.dirs.state, "instances"), UID: -1, GID: -1}.Read(o.inst)
 }
 
-// askJournal bounds what the journal is waited for.
-const askJournal = 5 * time.Second
+// How long the journal is waited for: at the end of a stop it is in a hurry, in
+// a boot it is as slow as everything else.
+const (
+	askJournal       = 5 * time.Second
+	askJournalAtBoot = 30 * time.Second
+)
 
 // tellStop writes the stop event of the recorded run, if the journal shows
 // that it began and does not show how it ended.
 func (o *orphan) tellStop(reason string) {
-	o.tellEnd(func(bridge.Event) bridge.Verdict {
+	o.tellEnd(askJournal, func(bridge.Event) bridge.Verdict {
 		return bridge.Verdict{Event: bridge.EventStop, Status: bridge.Stopped, Word: "asked", Reason: reason}
 	})
 }
@@ -122,7 +126,7 @@ func (o *orphan) tellStop(reason string) {
 // tellPowerCut writes the end of a recorded run that a machine without power, or
 // a kernel's panic, took along. What a shutdown ended has told its end itself.
 func (o *orphan) tellPowerCut() {
-	o.tellEnd(func(last bridge.Event) bridge.Verdict {
+	o.tellEnd(askJournalAtBoot, func(last bridge.Event) bridge.Verdict {
 		v := bridge.Verdict{Event: bridge.EventCrash, Status: bridge.Crashed, Word: "machine-down",
 			Reason: "the machine went down while it ran"}
 		if last == bridge.EventSpawn {
@@ -133,12 +137,12 @@ func (o *orphan) tellPowerCut() {
 }
 
 // tellEnd writes the end that verdict makes of the last event.
-func (o *orphan) tellEnd(verdict func(last bridge.Event) bridge.Verdict) {
+func (o *orphan) tellEnd(patience time.Duration, verdict func(last bridge.Event) bridge.Verdict) {
 	r, err := o.record()
 	if err != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), askJournal)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	// What the dead keeper wrote last may still be in journald's socket.
 	_ = exec.CommandContext(ctx, "journalctl", "--sync").Run()
