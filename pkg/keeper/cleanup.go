@@ -53,7 +53,7 @@ func Cleanup(instance string, getenv func(string) string) error {
 				return cgroup.Kill(scope, cleanupWait)
 			}
 			// The fd store is dropped: no successor will know.
-			defer o.tellStop("stopped on request while its keeper was dead (exit status unknown)")
+			defer o.tellStop(context.Background(), "stopped on request while its keeper was dead (exit status unknown)")
 		default:
 			return nil
 		}

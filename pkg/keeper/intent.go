@@ -36,7 +36,7 @@ func (k *keeper) intend(ctx context.Context, record *bridge.Record) (intent, err
 	failpoint("intending")
 	in := intent{Kind: kind}
 	if kind == manual || record != nil && record.BootID != k.boot {
-		k.settleUnseen(record)
+		k.settleUnseen(ctx, record)
 	}
 	if kind == manual {
 		k.st.Crashes, k.st.Tries, k.st.Next, k.st.Fresh, k.st.LastEnd, k.st.LastStatus = 0, 0, time.Time{}, false, "", ""

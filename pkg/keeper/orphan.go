@@ -81,15 +81,15 @@ func remaining(steps []rung, into time.Duration) []rung {
 // to see it: the machine went down without a shutdown, or systemd dropped it in
 // the moment between a keeper's death and its successor. The spool that nobody
 // removed gives the latter away.
-func (k *keeper) settleUnseen(record *bridge.Record) {
+func (k *keeper) settleUnseen(ctx context.Context, record *bridge.Record) {
 	if record == nil || k.st.Run != nil {
 		return
 	}
 	o := &orphan{inst: k.inst, dirs: k.dirs, manager: k.manager}
 	if record.BootID != k.boot {
-		o.tellPowerCut()
+		o.tellPowerCut(ctx)
 	} else if _, err := os.Lstat(k.dirs.spool); err == nil {
-		o.tellStop("stopped on request between two keepers (exit status unknown)")
+		o.tellStop(ctx, "stopped on request between two keepers (exit status unknown)")
 	}
 }
 
@@ -117,16 +117,16 @@ const (
 
 // tellStop writes the stop event of the recorded run, if the journal shows
 // that it began and does not show how it ended.
-func (o *orphan) tellStop(reason string) {
-	o.tellEnd(askJournal, func(bridge.Event) bridge.Verdict {
+func (o *orphan) tellStop(ctx context.Context, reason string) {
+	o.tellEnd(ctx, askJournal, func(bridge.Event) bridge.Verdict {
 		return bridge.Verdict{Event: bridge.EventStop, Status: bridge.Stopped, Word: "asked", Reason: reason}
 	})
 }
 
 // tellPowerCut writes the end of a recorded run that a machine without power, or
 // a kernel's panic, took along. What a shutdown ended has told its end itself.
-func (o *orphan) tellPowerCut() {
-	o.tellEnd(askJournalAtBoot, func(last bridge.Event) bridge.Verdict {
+func (o *orphan) tellPowerCut(ctx context.Context) {
+	o.tellEnd(ctx, askJournalAtBoot, func(last bridge.Event) bridge.Verdict {
 		v := bridge.Verdict{Event: bridge.EventCrash, Status: bridge.Crashed, Word: "machine-down",
 			Reason: "the machine went down while it ran"}
 		if last == bridge.EventSpawn {
@@ -137,12 +137,12 @@ func (o *orphan) tellPowerCut() {
 }
 
 // tellEnd writes the end that verdict makes of the last event.
-func (o *orphan) tellEnd(patience time.Duration, verdict func(last bridge.Event) bridge.Verdict) {
+func (o *orphan) tellEnd(ctx context.Context, patience time.Duration, verdict func(last bridge.Event) bridge.Verdict) {
 	r, err := o.record()
 	if err != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	// What the dead keeper wrote last may still be in journald's socket.
 	_ = exec.CommandContext(ctx, "journalctl", "--sync").Run()
