@@ -224,9 +224,6 @@ func (k *keeper) enclose(ctx context.Context, pid int) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range refused {
-		k.warn("this systemd does not take " + name + " on a scope: the limit is not in force")
-	}
 	path, err := cgroup.Path(pid)
 	if err != nil {
 		return err
@@ -234,6 +231,7 @@ func (k *keeper) enclose(ctx context.Context, pid int) error {
 	if filepath.Base(path) != k.inst.Scope() {
 		return fmt.Errorf("cannot enclose the bridge: its process is in %s", path)
 	}
+	k.checkLimits(path, refused)
 	k.st.Run.Cgroup = path
 	return nil
 }

@@ -258,13 +258,3 @@ func (k *keeper) order(cfg *config.Config, u user, rec *bridge.Record, request *
 		AllowBypass: cfg.ForProject(k.inst.Project).AllowBypassPermissions}
 	return o, nil
 }
-
-// scopeLimits turns configured limits into scope properties. An OOM kill must
-// not make systemd stop the scope: the reaper still has to read memory.events.
-func scopeLimits(l config.Limits) []systemd.Property {
-	props := []systemd.Property{{Name: "OOMPolicy", Value: "continue"}}
-	for _, p := range l.Properties() {
-		props = append(props, systemd.Property{Name: p.Name, Value: p.Value})
-	}
-	return props
-}

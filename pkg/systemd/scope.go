@@ -3,6 +3,7 @@ package systemd
 import (
 	"context"
 	"errors"
+	"strings"
 
 	sdbus "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
@@ -62,11 +63,14 @@ func (b *Bus) setEach(ctx context.Context, unit string, limits []Property) (refu
 	return refused
 }
 
-// isBadProperty tells systemd's answers to a property that it does not know
-// or does not take on a scope.
+// isBadProperty tells systemd's answers to a property that it does not know,
+// does not take on a scope, or takes in another form. The latter comes as a bare
+// errno, such as System.Error.ENXIO.
 func isBadProperty(err error) bool {
+	var e dbus.Error
 	return hasName(err, "org.freedesktop.DBus.Error.PropertyReadOnly", "org.freedesktop.DBus.Error.UnknownProperty",
-		"org.freedesktop.DBus.Error.InvalidArgs", "org.freedesktop.DBus.Error.InvalidSignature")
+		"org.freedesktop.DBus.Error.InvalidArgs", "org.freedesktop.DBus.Error.InvalidSignature") ||
+		errors.As(err, &e) && strings.HasPrefix(e.Name, "System.Error.")
 }
 
 type auxUnit struct {
