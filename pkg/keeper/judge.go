@@ -102,7 +102,9 @@ func (e evidence) health() (bridge.Health, string) {
 		return bridge.Wedged, "claude runs but Remote Control failed and does not try again; restart it"
 	case e.log.Poisoned:
 		return bridge.Wedged, "the session it reattached to was ended for good; restart it fresh"
-	case e.screen.Prompt != "":
+	// The questions of a start are answered once it is ready, whatever stands on
+	// the screen for a moment more.
+	case e.screen.Prompt == "prompt-permission" || e.screen.Prompt == "prompt":
 		return bridge.Waiting, claude.CauseNamed(e.screen.Prompt).Reason
 	}
 	if c := e.worst(); c.Name != "" {
