@@ -34,6 +34,8 @@ func slowed(r goldenRow) string {
 	_, ends := r.keys["exit"]
 	_, dies := r.keys["signal-before-ready"]
 	switch {
+	case r.form == "pty" && (registers || r.word == "flag-init-failed"):
+		return "2" // three attempts take their time
 	case r.form == "pty" && reason != "corrupt-config":
 		return "4"
 	case reason != "" && !registers, ends, dies, r.keys["login"] != "":

@@ -15,7 +15,7 @@ func TestHealthEvents(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			b := onShared(t)
-			b.newProject(name, map[string]string{"reconnect-after": "2:for=2", "scale": "1"})
+			b.newProject(name, map[string]string{"reconnect-after": "1:for=8", "scale": "1"})
 			b.MustRun("clauster-ctl", "start", "--mode", mode, name)
 			b.MustWaitFor("the loss", settle, func() bool { return b.status(name).Health == "reconnecting" })
 			status := b.result("systemctl", "status", "--no-pager", "clauster@"+name).Stdout
