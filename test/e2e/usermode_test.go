@@ -163,7 +163,8 @@ func TestUserModeCtl(t *testing.T) {
 	ctl(0, "stopped on request", "status", name)
 	ctl(0, "", "forget", name)
 	ctl(3, "", "status", name)
-	if got := b.userEvents(name); !strings.HasSuffix(got, "spawn ready stop spawn ready stop") {
+	// Without the warnings that tasks_max does not hold: a container has no pids controller.
+	if got := strings.ReplaceAll(b.userEvents(name), "warning ", ""); !strings.HasSuffix(got, "spawn ready stop spawn ready stop") {
 		t.Errorf("events: %s", got)
 	}
 }
