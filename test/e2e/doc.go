@@ -5,6 +5,6 @@
 // All tests share one machine (TestMain). Each makes its own project with
 // newProject, named after the test, and leaves no unit of it behind. What needs
 // a machine of its own, a VM's memory controller or a power cut boots one with
-// newMachine or newVM. The .deb comes from CLAUSTER_DEB or the newest of
+// newMachine. The .deb comes from CLAUSTER_DEB or the newest of
 // build/packages/clauster_*.deb: run make packages first.
 package e2e

@@ -32,12 +32,6 @@ func newMachine(t testing.TB) *bed {
 	return furnished(t, machine.Start(t, options()))
 }
 
-// newVM boots and furnishes a VM for one test alone.
-func newVM(t testing.TB) *bed {
-	t.Helper()
-	return furnished(t, machine.StartVM(t, options()))
-}
-
 func furnished(t testing.TB, m *machine.Machine) *bed {
 	t.Helper()
 	if err := furnish(m); err != nil {
