@@ -95,6 +95,13 @@ func TestKeeperAndBridgeKilledTogether(t *testing.T) {
 		b.said(b.waitEnd(name), map[string]string{"CLAUSTER_EVENT": "crash", "CLAUSTER_EXIT_SIGNAL": "SIGKILL", "CLAUSTER_VERDICT": "signal"})
 		b.MustWaitFor("the next bridge", settle, func() bool { return b.status(name).Status == "running" })
 		b.stop(name)
+
+		name = "exit-both-early-" + mode
+		b.newProject(name, map[string]string{"never-ready": "yes"})
+		b.MustRun("clauster-ctl", "start", "--no-wait", "--mode", mode, name)
+		b.MustWaitFor("the spawn of "+name, settle, func() bool { return b.countEvents(name, "spawn") == 1 && b.status(name).PID != 0 })
+		b.MustRun("kill", "-KILL", strconv.Itoa(b.keeperPID(name)), strconv.Itoa(b.status(name).PID))
+		b.said(b.waitEnd(name), map[string]string{"CLAUSTER_EVENT": "error", "CLAUSTER_EXIT_SIGNAL": "SIGKILL", "CLAUSTER_VERDICT": "signal"})
 	}
 }
 

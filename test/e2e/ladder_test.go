@@ -71,6 +71,7 @@ func TestStopFrozen(t *testing.T) {
 	t.Parallel()
 	b := onShared(t)
 	b.newProject("ladder-frozen", map[string]string{"fork-children": "2:outlive"})
+	b.shortWatchdog("ladder-frozen") // the freezer is looked at with it
 	b.mustStart("ladder-frozen")
 	b.MustWaitFor("the children", settle, func() bool { return len(b.bridgePIDs("ladder-frozen")) >= 4 })
 	pids := b.bridgePIDs("ladder-frozen")
