@@ -103,7 +103,7 @@ const (
 	FieldMemoryMax      = "CLAUSTER_MEMORY_MAX"  // bytes; absent without a limit
 	FieldPID            = "CLAUSTER_PID"         // of claude
 	FieldClaudeVersion  = "CLAUSTER_CLAUDE_VERSION"
-	FieldRestarts       = "CLAUSTER_RESTARTS" // crashes in a row
+	FieldRestarts       = "CLAUSTER_RESTARTS" // ends in a row that a new start follows
 	FieldDelay          = "CLAUSTER_DELAY_SECONDS"
 	FieldDroppedLines   = "CLAUSTER_DROPPED_LINES"
 	FieldLastScreen     = "CLAUSTER_LAST_SCREEN" // redacted text of the terminal's end
