@@ -59,6 +59,7 @@ type keeper struct {
 	fds  map[string]int // what the fd store holds of the run
 	bus  int            // directory of the system bus's socket, 0 where it is in no secret place
 
+	launchBus  *systemd.Bus       // while a launch needs it: see connect
 	limits     []systemd.Property // of the scope to be made
 	handed     bool               // this image replaced another one in place
 	unattended bool               // nobody asked for this start: a restart after a crash, or a boot

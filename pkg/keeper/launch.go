@@ -209,11 +209,11 @@ func (k *keeper) listen() (int, error) {
 func (k *keeper) enclose(ctx context.Context, pid int) error {
 	ctx, cancel := context.WithTimeout(ctx, launchWait)
 	defer cancel()
-	bus, err := systemd.Connect(ctx, k.manager)
+	bus, err := k.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer bus.Close()
+	defer k.disconnect()
 	if err := bus.CheckVersion(ctx); err != nil {
 		return err
 	}

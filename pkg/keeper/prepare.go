@@ -169,11 +169,10 @@ func (k *keeper) kindOfStart(ctx context.Context, record *bridge.Record) (startK
 	if record == nil && k.st.Tries == 0 && k.st.Intent == nil {
 		return manual, nil // nothing to continue, nothing to wait for
 	}
-	bus, err := systemd.Connect(ctx, k.manager)
+	bus, err := k.connect(ctx)
 	if err != nil {
 		return manual, err
 	}
-	defer bus.Close()
 	n, err := bus.Restarts(ctx, k.inst.Unit())
 	if err != nil {
 		return manual, err
@@ -194,6 +193,23 @@ func (k *keeper) kindOfStart(ctx context.Context, record *bridge.Record) (startK
 	return manual, nil
 }
 
+// connect gives the launch's one connection to the bus. It is opened when first
+// needed, not held through a delay, and closed when the scope is made.
+func (k *keeper) connect(ctx context.Context) (*systemd.Bus, error) {
+	var err error
+	if k.launchBus == nil {
+		k.launchBus, err = systemd.Connect(ctx, k.manager)
+	}
+	return k.launchBus, err
+}
+
+func (k *keeper) disconnect() {
+	if k.launchBus != nil {
+		k.launchBus.Close()
+		k.launchBus = nil
+	}
+}
+
 // waitDelay waits until the next launch is due, inside the start job.
 func (k *keeper) waitDelay(ctx context.Context) error {
 	// A clock that was set back must not make it hours.
@@ -204,6 +220,7 @@ func (k *keeper) waitDelay(ctx context.Context) error {
 	if left <= 0 {
 		return nil
 	}
+	k.disconnect()
 	if left > longestDelay { // the clock was set back
 		left = longestDelay
 		k.st.Next = time.Now().Add(left)
