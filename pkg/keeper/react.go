@@ -44,6 +44,10 @@ func (l *loop) react() {
 
 func (l *loop) becomeReady(e evidence) {
 	r := l.st.Run
+	if r.ClaudePID == 0 { // its first markers overtook the reaper's word: spawn is told before ready
+		l.story, _ = readStory(l.fds[fdStory])
+		l.heard(l.story)
+	}
 	r.Ready = time.Now().UTC()
 	r.Link = e.link(r.Record.SpawnMode)
 	l.holdAt, l.lookAt = time.Time{}, time.Time{}

@@ -93,7 +93,8 @@ func (b *bed) checkFlooded(name string, took time.Duration, spool int64) {
 	if most := 2000 + 200*int(took.Seconds()+1); sent > most+most/10+50 {
 		b.t.Errorf("%d lines reached the journal in %v", sent, took)
 	}
-	if dropped == 0 && !strings.Contains(name, "oneline") {
+	// Long lines are too few to exceed it.
+	if dropped == 0 && !strings.Contains(name, "oneline") && !strings.Contains(name, "long") {
 		b.t.Errorf("nothing says that lines were dropped")
 	}
 	b.t.Logf("%v: %d lines sent, %d dropped, spool at most %d KiB", took.Round(time.Millisecond), sent, dropped, spool)
