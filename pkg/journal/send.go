@@ -216,6 +216,7 @@ func (o *outlet) abandon() {
 // drained waits until journald has read every datagram: for a unix socket
 // SIOCOUTQ counts what the receiver has not taken yet.
 func (o *outlet) drained(ctx context.Context) error {
+	pause := 100 * time.Microsecond
 	for {
 		n, err := o.unread()
 		if err != nil || n == 0 {
@@ -224,7 +225,8 @@ func (o *outlet) drained(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("cannot wait for journald to read: %w", ctx.Err())
-		case <-time.After(time.Millisecond):
+		case <-time.After(pause):
+			pause = min(2*pause, 2*time.Millisecond)
 		}
 	}
 }

@@ -126,11 +126,12 @@ func (c *chronicle) tellDropped(now time.Time) {
 }
 
 // finish handles what is left in the debug file after the bridge's end. Its
-// markers go to late: the loop no longer takes any.
+// markers go to late: the loop no longer takes any. The spool is left open:
+// giving an inotify instance back waits for the kernel's grace period, up to
+// 20 ms in which nobody would know of the end.
 func (c *chronicle) finish(late func(claude.Marker), deadline time.Time) {
 	c.late = late
 	c.spool.Drain(deadline)
-	c.spool.Close()
 	if d, ok := c.budget.Rest(time.Now()); ok {
 		c.sayDropped(d)
 	}

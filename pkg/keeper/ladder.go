@@ -119,6 +119,7 @@ func (l *loop) end() int {
 	reap(r.ReaperPID)
 	l.report(v, exit)
 	l.server.close(v) // after the event: viewers may take a second to leave
+	l.chronicle.spool.Close()
 	return l.exit
 }
 

@@ -64,6 +64,7 @@ func (k *keeper) readRest(deadline time.Time) (claude.ScreenState, error) {
 	if err != nil {
 		return claude.ScreenState{}, err
 	}
+	defer c.spool.Close()
 	p := newPump(k, r.Record.Mode, nil)
 	p.event = c.eventLine
 	p.drain(deadline)

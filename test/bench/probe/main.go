@@ -193,7 +193,8 @@ func killed(ctx context.Context, instance string, n int, event bridge.Event) (an
 			return nil, err
 		}
 		ms = append(ms, milliseconds(at.Sub(begin)))
-		if event == bridge.EventReattached { // systemd has seen READY again
+		if event == bridge.EventReattached { // systemd has seen READY again, and the brake (keeper/brake.go) counts ten in 10 s
+			time.Sleep(1100 * time.Millisecond)
 			if err := until(5*time.Second, func() bool {
 				state, err := bus.ActiveState(ctx, inst.Unit())
 				return err == nil && state == "active"
