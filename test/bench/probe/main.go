@@ -47,7 +47,7 @@ func figures(ms []float64) Figures {
 
 func run(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: probe start|standin|scope|crash|reattach|list|usage ARGUMENT…")
+		return errors.New("usage: probe start|standin|scope|crash|reattach|restart|list|usage ARGUMENT…")
 	}
 	n, err := strconv.Atoi(args[1])
 	if err != nil {
@@ -68,6 +68,8 @@ func run(args []string) error {
 		out, err = killed(ctx, args[2], n, bridge.EventCrash)
 	case "reattach":
 		out, err = killed(ctx, args[2], n, bridge.EventReattached)
+	case "restart":
+		out, err = restart(ctx, n)
 	case "usage":
 		out, err = usage(time.Duration(n) * time.Second)
 	default:
@@ -225,16 +227,7 @@ func victim(ctx context.Context, bus *systemd.Bus, inst bridge.Instance, event b
 // eventAfter gives the journal's receive time of the first such event since.
 func eventAfter(inst bridge.Instance, event bridge.Event, since time.Time) (at time.Time, err error) {
 	err = until(20*time.Second, func() bool {
-		out, _ := exec.Command("journalctl", "-q", "-o", "json", "--output-fields=__REALTIME_TIMESTAMP", "-n", "1",
-			"CLAUSTER_INSTANCE="+inst.String(), "CLAUSTER_EVENT="+string(event)).Output()
-		var entry struct {
-			At string `json:"__REALTIME_TIMESTAMP"`
-		}
-		if json.Unmarshal(out, &entry) != nil {
-			return false
-		}
-		usec, _ := strconv.ParseInt(entry.At, 10, 64)
-		at = time.UnixMicro(usec)
+		at = lastEntry("CLAUSTER_INSTANCE="+inst.String(), "CLAUSTER_EVENT="+string(event))
 		return at.After(since)
 	})
 	return at, err
