@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -143,7 +144,7 @@ func (b *bridge) flood() {
 		}
 	}
 	chunk := floodChunk(opts["kind"])
-	begun, written := time.Now(), int64(0)
+	begun, written, lines := time.Now(), int64(0), 0
 	for b.pause(5*time.Millisecond) && written < total {
 		due := min(int64(time.Since(begun).Seconds()*float64(rate)), total)
 		for written < due {
@@ -154,9 +155,10 @@ func (b *bridge) flood() {
 				b.screen.write(chunk)
 			}
 			written += int64(len(chunk))
+			lines += bytes.Count(chunk, []byte{'\n'})
 		}
 	}
-	b.rec.event("flooded", "bytes", written)
+	b.rec.event("flooded", "bytes", written, "lines", lines)
 }
 
 // floodChunk is about 8 KB of one kind; oneline is 1 MB without a newline,
