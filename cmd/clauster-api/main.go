@@ -1,0 +1,98 @@
+// Command clauster-api serves the HTTP API (serve) and does what needs its
+// database or another uid (the other words). clauster-ctl executes the latter
+// for people; systemd the former.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+var version = "dev" // set by the linker
+
+// Exit codes, those of clauster-ctl.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNotFound    = 3
+	exitUnreachable = 4
+	exitConfig      = 78 // of serve: systemd must not start it again (RestartPreventExitStatus=)
+)
+
+// world is what a subcommand touches.
+type world struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+}
+
+// commands maps each word to what it does.
+func commands() map[string]func(ctx context.Context, w world, args []string) error {
+	return map[string]func(context.Context, world, []string) error{
+		"version": func(_ context.Context, w world, _ []string) error {
+			_, err := fmt.Fprintln(w.stdout, "clauster-api", version)
+			return err
+		},
+	}
+}
+
+func main() {
+	w := world{os.Stdin, os.Stdout, os.Stderr, os.Getenv}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	err := dispatch(ctx, w, os.Args[1:])
+	stop()
+	os.Exit(report(w.stderr, err))
+}
+
+func dispatch(ctx context.Context, w world, args []string) error {
+	all := commands()
+	if len(args) > 0 {
+		if f, ok := all[args[0]]; ok {
+			return f(ctx, w, args[1:])
+		}
+	}
+	var words []string
+	for word := range all {
+		words = append(words, word)
+	}
+	slices.Sort(words)
+	return &exitError{exitUsage, fmt.Errorf("cannot run clauster-api: it wants one of %v", words), "man clauster-api"}
+}
+
+// exitError carries an exit code, and what to do about it.
+type exitError struct {
+	code int
+	err  error
+	hint string
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// Hint is the next command.
+func (e *exitError) Hint() string { return e.hint }
+
+// report prints an error with its hint and gives the exit code.
+func report(to io.Writer, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(to, "error:", err)
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) && hinted.Hint() != "" {
+		fmt.Fprintln(to, "hint:", hinted.Hint())
+	}
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return exit.code
+	}
+	return exitFailed
+}

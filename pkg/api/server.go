@@ -1,0 +1,131 @@
+package api
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"clauster/pkg/auth"
+	"clauster/pkg/wire"
+)
+
+// Gate admits requests; *auth.Gate is the real one.
+type Gate interface {
+	// Admit tells who a request comes from. The problem is set where it may
+	// not come at all: a foreign Host or Origin, a wrong credential.
+	Admit(r *http.Request, door auth.Door) (auth.Principal, *wire.Problem)
+}
+
+// Server answers requests on both doors.
+type Server struct {
+	Table Table
+	Gate  Gate
+	Log   *slog.Logger
+	// StoreRefused gives why the database is not used, nil while it is.
+	StoreRefused func() *wire.Problem
+	// WebClosed gives why the web door answers nobody, nil while it does.
+	WebClosed func() *wire.Problem
+	// Observe, where set, counts a finished request.
+	Observe func(route *Route, code int, r *http.Request)
+}
+
+// Handler serves one door.
+func (s *Server) Handler(door auth.Door) http.Handler {
+	mux := http.NewServeMux()
+	seen := map[string]bool{}
+	for i := range s.Table {
+		route := &s.Table[i]
+		if route.LocalOnly && door != auth.UnixDoor {
+			continue
+		}
+		mux.Handle(route.Method+" "+route.Path, s.endpoint(route, door))
+		if !seen[route.Path] {
+			seen[route.Path] = true
+			allow := strings.Join(s.Table.methods(route.Path), ", ")
+			mux.HandleFunc(route.Path, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Allow", allow)
+				writeProblem(w, wire.NewProblem(wire.BadMethod, fmt.Sprintf("cannot %s %s", r.Method, route.Path), "allowed are "+allow))
+			})
+		}
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		writeProblem(w, wire.NewProblem(wire.NotFound, "cannot find such a page", "GET /openapi.json lists what there is"))
+	})
+	return s.guard(door, mux)
+}
+
+// guard is around every request: headers, bounds, and the end of a panic.
+func (s *Server) guard(door auth.Door, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				s.Log.Error("cannot answer a request: panic", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				writeProblem(w, wire.NewProblem(wire.Internal, "cannot answer: an error of ours, which is in the journal", "journalctl -u clauster-api"))
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// endpoint admits, checks the route's access rule and writes the answer.
+func (s *Server) endpoint(route *Route, door auth.Door) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := &recorder{ResponseWriter: w}
+		s.answer(route, door, rec, r).write(rec, r)
+		if s.Observe != nil {
+			s.Observe(route, rec.code, r)
+		}
+	})
+}
+
+func (s *Server) answer(route *Route, door auth.Door, _ http.ResponseWriter, r *http.Request) Response {
+	if door == auth.WebDoor && !route.Bare && s.WebClosed != nil {
+		if p := s.WebClosed(); p != nil {
+			return Refusal{p}
+		}
+	}
+	who, problem := s.Gate.Admit(r, door)
+	switch {
+	case problem != nil && !(route.Bare && problem.Kind == wire.Unauthenticated):
+		return Refusal{problem}
+	case !who.May(route.Access) && who.Kind == auth.Nobody:
+		return Refuse(wire.Unauthenticated, "cannot answer: this socket asks for authentication", "send a token: clauster-ctl token issue")
+	case !who.May(route.Access):
+		return Refuse(wire.Forbidden, fmt.Sprintf("cannot allow this to %s: it needs the scope %s", who, route.Access), "")
+	}
+	if route.NeedsStore && s.StoreRefused != nil {
+		if p := s.StoreRefused(); p != nil {
+			return Refusal{p}
+		}
+	}
+	return route.Handle(&Request{Request: r, Principal: who, Door: door})
+}
+
+// recorder remembers the status code.
+type recorder struct {
+	http.ResponseWriter
+	code int
+}
+
+// WriteHeader remembers the code.
+func (r *recorder) WriteHeader(code int) {
+	if r.code == 0 {
+		r.code = code
+	}
+	r.ResponseWriter.WriteHeader(code)
+}
+
+// Unwrap lets http.ResponseController and WebSockets reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -1,0 +1,38 @@
+package wire
+
+import "clauster/pkg/bridge"
+
+// StartRequest is the body of POST /api/v1/instances. What is left out is
+// settled by clauster.toml, as for clauster-ctl start.
+type StartRequest struct {
+	Project         string                `json:"project"`
+	Label           string                `json:"label,omitempty"`
+	Mode            bridge.Mode           `json:"mode,omitempty"`
+	SpawnMode       bridge.SpawnMode      `json:"spawn_mode,omitempty"`
+	PermissionMode  bridge.PermissionMode `json:"permission_mode,omitempty"`
+	Name            string                `json:"name,omitempty"`
+	Capacity        int                   `json:"capacity,omitempty"`
+	ResumeSessionID string                `json:"resume_session_id,omitempty"`
+	Trust           bool                  `json:"trust,omitempty"`
+}
+
+// Started is the answer to a start, restart or resume: the instance, and
+// whether this request made it.
+type Started struct {
+	Instance
+	Created bool `json:"created"`
+}
+
+// Project is one directory below projects_root.
+type Project struct {
+	Host                   string   `json:"host"`
+	Name                   string   `json:"name"`
+	Path                   string   `json:"path"`
+	IsGitRepo              bool     `json:"is_git_repo"`
+	GitBranch              string   `json:"git_branch,omitempty"`
+	HasClaudeMD            bool     `json:"has_claude_md"`
+	HasClaudeDir           bool     `json:"has_claude_dir"`
+	TrustState             string   `json:"trust_state"` // trusted or untrusted
+	AllowBypassPermissions bool     `json:"allow_bypass_permissions"`
+	Instances              []string `json:"instances"`
+}
