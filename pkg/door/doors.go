@@ -1,0 +1,124 @@
+package door
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of every connection. Nothing that is asked of the API needs more, and
+// a client that dribbles its header (slow loris) loses its place soon.
+const (
+	headerWait = 5 * time.Second
+	bodyWait   = 20 * time.Second
+	keepAlive  = 90 * time.Second
+	maxHeader  = 16 << 10
+)
+
+// Door is one kind of socket with who answers on it.
+type Door struct {
+	Name      string
+	Listeners []net.Listener
+	Handler   http.Handler
+	// Limit bounds the connections open at once; more wait in the socket's
+	// queue. 0 is no limit.
+	Limit int
+	// TLS, where set, gives the certificate for each connection; nil serves
+	// plain HTTP.
+	TLS *tls.Config
+	// Connected adds what is known of a connection to its requests' context.
+	Connected func(ctx context.Context, c net.Conn) context.Context
+}
+
+// Doors are running servers.
+type Doors struct {
+	servers  []*http.Server
+	group    sync.WaitGroup
+	streams  context.CancelFunc // ends every request's context
+	inFlight atomic.Int64
+	last     atomic.Int64 // Unix nanoseconds of the last request's begin or end
+	log      *slog.Logger
+}
+
+// Open starts serving. Drain ends it.
+func Open(log *slog.Logger, doors ...Door) *Doors {
+	base, cancel := context.WithCancel(context.Background())
+	d := &Doors{streams: cancel, log: log}
+	d.touch()
+	for _, door := range doors {
+		s := &http.Server{
+			Handler:           d.counted(door.Handler),
+			ReadHeaderTimeout: headerWait,
+			IdleTimeout:       keepAlive,
+			MaxHeaderBytes:    maxHeader,
+			TLSConfig:         door.TLS,
+			ErrorLog:          slog.NewLogLogger(log.With("door", door.Name).Handler(), slog.LevelDebug),
+			BaseContext:       func(net.Listener) context.Context { return base },
+			ConnContext:       door.Connected,
+		}
+		d.servers = append(d.servers, s)
+		for _, l := range door.Listeners {
+			if door.Limit > 0 {
+				l = newLimited(l, door.Limit)
+			}
+			d.group.Go(func() { d.serve(s, l, door) })
+		}
+	}
+	return d
+}
+
+func (d *Doors) serve(s *http.Server, l net.Listener, door Door) {
+	var err error
+	if door.TLS != nil {
+		err = s.ServeTLS(l, "", "")
+	} else {
+		err = s.Serve(l)
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
+		d.log.Error("cannot serve any longer", "door", door.Name, "error", err)
+	}
+}
+
+// counted counts the requests in flight, streams and WebSockets included: their
+// handlers return when they end.
+func (d *Doors) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.inFlight.Add(1)
+		d.touch()
+		defer func() {
+			d.touch()
+			d.inFlight.Add(-1)
+		}()
+		// A body that dribbles; a stream's handler lifts the limit by reading nothing.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWait))
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (d *Doors) touch() { d.last.Store(time.Now().UnixNano()) }
+
+// InFlight is how many requests are being answered.
+func (d *Doors) InFlight() int { return int(d.inFlight.Load()) }
+
+// LastUse is when a request last began or ended.
+func (d *Doors) LastUse() time.Time { return time.Unix(0, d.last.Load()) }
+
+// Drain stops accepting, ends the streams and waits for the other requests
+// until ctx ends. What connects from now on waits in systemd's sockets.
+func (d *Doors) Drain(ctx context.Context) error {
+	d.streams()
+	var errs []error
+	for _, s := range d.servers {
+		if err := s.Shutdown(ctx); err != nil {
+			errs = append(errs, err, s.Close())
+		}
+	}
+	d.group.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,176 @@
+package door
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// A drain lets a request finish and ends a stream.
+func TestDrain(t *testing.T) {
+	l := listen(t)
+	entered, finish := make(chan string, 2), make(chan struct{})
+	mux := http.NewServeMux()
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, _ *http.Request) {
+		entered <- "slow"
+		<-finish
+		_, _ = io.WriteString(w, "whole")
+	})
+	mux.HandleFunc("/stream", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		entered <- "stream"
+		<-r.Context().Done()
+	})
+	d := Open(quiet(), Door{Name: "web", Listeners: []net.Listener{l}, Handler: mux})
+	answers := make(chan string, 2)
+	get := func(path string) {
+		res, err := http.Get("http://" + l.Addr().String() + path)
+		if err != nil {
+			answers <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		answers <- path + string(body)
+	}
+	go get("/slow")
+	go get("/stream")
+	<-entered
+	<-entered
+	if n := d.InFlight(); n != 2 {
+		t.Errorf("%d in flight", n)
+	}
+	done := make(chan error)
+	go func() { done <- d.Drain(t.Context()) }()
+	if got := <-answers; got != "/stream" {
+		t.Errorf("first came %q", got)
+	}
+	close(finish)
+	if got := <-answers; got != "/slowwhole" {
+		t.Errorf("then came %q", got)
+	}
+	if err := <-done; err != nil || d.InFlight() != 0 {
+		t.Errorf("%v, %d in flight", err, d.InFlight())
+	}
+}
+
+// More connections than there are places wait until one is given back.
+func TestLimit(t *testing.T) {
+	inner := listen(t)
+	l := newLimited(inner, 1)
+	defer l.Close()
+	accepted := make(chan net.Conn, 2)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				close(accepted)
+				return
+			}
+			accepted <- c
+		}
+	}()
+	for range 2 {
+		c, err := net.Dial("tcp", inner.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	first := <-accepted
+	select {
+	case <-accepted:
+		t.Fatal("two connections in one place")
+	default:
+	}
+	first.Close()
+	first.Close() // gives one place back, not two
+	second := <-accepted
+	l.Close()
+	if _, open := <-accepted; open {
+		t.Error("accepted after the close")
+	}
+	second.Close()
+}
+
+func TestIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		last := begun
+		busyUntil := begun.Add(25 * time.Second)
+		busy := func() bool { return time.Now().Before(busyUntil) }
+		lastUse := func() time.Time {
+			if time.Now().Before(busyUntil) {
+				return last
+			}
+			return busyUntil
+		}
+		if !Idle(t.Context(), 10*time.Second, busy, lastUse) {
+			t.Fatal("the context ended")
+		}
+		if took := time.Since(begun); took != 35*time.Second && took != 40*time.Second {
+			t.Errorf("idle after %v", took)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if Idle(ctx, time.Minute, func() bool { return false }, time.Now) {
+			t.Error("idle although it was just used")
+		}
+	})
+}
+
+// However many datagrams come, f is called a few times a second.
+func TestWakeFlood(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "wake")
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := make(chan time.Time, 100)
+	ended := make(chan struct{})
+	go func() {
+		Wake(c, func() { calls <- time.Now() })
+		close(ended)
+	}()
+	stop := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = out.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+				_, _ = out.Write(nil)
+			}
+		}
+	}()
+	first, second := <-calls, <-calls
+	close(stop)
+	if gap := second.Sub(first); gap < wakePause {
+		t.Errorf("called again after %v", gap)
+	}
+	c.Close()
+	<-ended
+}
