@@ -1,7 +1,5 @@
 package wire
 
-import "net/http"
-
 // Kind is the machine-readable reason of a refusal: a closed list, and the
 // only part of a Problem that a program should branch on.
 type Kind string
@@ -33,37 +31,71 @@ func Kinds() []Kind {
 		TooLarge, Unsupported, Throttled, Failed, Unavailable, DoorClosed, StoreRefused, Internal}
 }
 
-// Status is the HTTP status a kind is answered with.
+// Status is the HTTP status a kind is answered with. The numbers are written
+// out: net/http would come along into every program that prints an Instance.
 func (k Kind) Status() int {
 	switch k {
 	case BadRequest:
-		return http.StatusBadRequest
+		return 400
 	case Invalid:
-		return http.StatusUnprocessableEntity
+		return 422
 	case Unauthenticated:
-		return http.StatusUnauthorized
+		return 401
 	case Forbidden, OriginRefused:
-		return http.StatusForbidden
+		return 403
 	case HostRefused:
-		return http.StatusMisdirectedRequest
+		return 421
 	case NotFound:
-		return http.StatusNotFound
+		return 404
 	case BadMethod:
-		return http.StatusMethodNotAllowed
+		return 405
 	case Conflict:
-		return http.StatusConflict
+		return 409
 	case TooLarge:
-		return http.StatusRequestEntityTooLarge
+		return 413
 	case Unsupported:
-		return http.StatusUnsupportedMediaType
+		return 415
 	case Throttled:
-		return http.StatusTooManyRequests
+		return 429
 	case Failed:
-		return http.StatusBadGateway
+		return 502
 	case Unavailable, DoorClosed, StoreRefused:
-		return http.StatusServiceUnavailable
+		return 503
 	}
-	return http.StatusInternalServerError
+	return 500
+}
+
+// title is HTTP's phrase for the status, as RFC 9457 wants it for about:blank.
+func (k Kind) title() string {
+	switch k.Status() {
+	case 400:
+		return "Bad Request"
+	case 401:
+		return "Unauthorized"
+	case 403:
+		return "Forbidden"
+	case 404:
+		return "Not Found"
+	case 405:
+		return "Method Not Allowed"
+	case 409:
+		return "Conflict"
+	case 413:
+		return "Request Entity Too Large"
+	case 415:
+		return "Unsupported Media Type"
+	case 421:
+		return "Misdirected Request"
+	case 422:
+		return "Unprocessable Entity"
+	case 429:
+		return "Too Many Requests"
+	case 502:
+		return "Bad Gateway"
+	case 503:
+		return "Service Unavailable"
+	}
+	return "Internal Server Error"
 }
 
 // ProblemType is the media type of a Problem (RFC 9457).
@@ -85,8 +117,7 @@ type Problem struct {
 
 // NewProblem makes a Problem of a kind.
 func NewProblem(k Kind, detail, hint string) *Problem {
-	code := k.Status()
-	return &Problem{Type: "about:blank", Title: http.StatusText(code), Code: code, Detail: detail, Kind: k, Hint: hint}
+	return &Problem{Type: "about:blank", Title: k.title(), Code: k.Status(), Detail: detail, Kind: k, Hint: hint}
 }
 
 // Error makes a Problem an error of the client's calls.
