@@ -29,7 +29,7 @@ func (k *keeper) drop() error {
 	if err := k.holdBus(); err != nil {
 		k.warn(err.Error())
 	}
-	return k.st.Run.User.drop()
+	return k.st.Run.User.Drop()
 }
 
 // holdBus opens the directory of the bus's socket, where one is named.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
+
+	"clauster/pkg/account"
 )
 
 // dupOf duplicates a file's descriptor, close-on-exec, without putting the
@@ -31,7 +33,7 @@ type gateProcess struct {
 
 // forkGate starts the gate as the bridge user on a new terminal. The pidfd,
 // the terminal and the story land in k.fds.
-func (k *keeper) forkGate(u user) (gateProcess, error) {
+func (k *keeper) forkGate(u account.User) (gateProcess, error) {
 	none := gateProcess{}
 	master, slave, err := pty.Open()
 	if err != nil {

@@ -2,9 +2,6 @@ package keeper
 
 import (
 	"context"
-	"fmt"
-	"runtime"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,7 +35,7 @@ func (k *keeper) lastLook() {
 		k.pty = nil
 	}()
 	var screen claude.ScreenState
-	err = r.User.as(func() error {
+	err = r.User.As(func() error {
 		var err error
 		screen, err = k.readRest(time.Now().Add(lastLookTime))
 		return err
@@ -71,25 +68,4 @@ func (k *keeper) readRest(deadline time.Time) (claude.ScreenState, error) {
 	p.scan(over, make([]byte, 4096))
 	c.finish(r.Log.Add, deadline)
 	return p.screen.State(), nil
-}
-
-// as runs f with the effective uid of the bridge user, on this thread alone,
-// so that root without CAP_DAC_OVERRIDE can read what only that user may. The
-// real and the saved uid stay root's: nobody else's signal reaches the keeper.
-func (u user) as(f func() error) error {
-	if syscall.Geteuid() != 0 {
-		return f()
-	}
-	// Package syscall would change every thread.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), uintptr(u.UID), ^uintptr(0)); e != 0 {
-		return fmt.Errorf("cannot act as %s: %w", u.Name, e)
-	}
-	defer func() {
-		if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), 0, ^uintptr(0)); e != 0 {
-			panic("cannot act as root again: " + e.Error()) // a thread of another uid must not serve anyone
-		}
-	}()
-	return f()
 }

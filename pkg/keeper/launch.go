@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"clauster/pkg/account"
 	"clauster/pkg/bridge"
 	"clauster/pkg/cgroup"
 	"clauster/pkg/control"
@@ -158,7 +159,7 @@ func (k *keeper) launch(ctx context.Context, order gate.Order) (*bridge.Cause, e
 // bridge user; its parent is root's, so it cannot be swapped for another. One
 // left over from a run whose keeper was killed is used again: root here has no
 // CAP_DAC_OVERRIDE (clauster@.service) and could not empty it; the gate does.
-func (k *keeper) makeSpool(u user) error {
+func (k *keeper) makeSpool(u account.User) error {
 	wrap := func(err error) error { return fmt.Errorf("cannot make the spool %s: %w", k.dirs.spool, err) }
 	if err := os.MkdirAll(filepath.Dir(k.dirs.spool), 0o711); err != nil {
 		return wrap(err)

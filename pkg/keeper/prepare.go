@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"clauster/pkg/account"
 	"clauster/pkg/bridge"
 	"clauster/pkg/cgroup"
 	"clauster/pkg/config"
@@ -104,11 +105,11 @@ func (k *keeper) loadConfig() (*config.Config, *bridge.Cause) {
 
 // bridgeUser finds who runs the bridge: the configured user, or the caller in
 // user mode.
-func (k *keeper) bridgeUser(cfg *config.Config) (user, *bridge.Cause) {
+func (k *keeper) bridgeUser(cfg *config.Config) (account.User, *bridge.Cause) {
 	if k.manager == systemd.User {
-		u, err := ownUser()
+		u, err := account.Own()
 		if err != nil {
-			return user{}, &bridge.Cause{Name: "no-user", Class: bridge.ClassConfig, Reason: err.Error()}
+			return account.User{}, &bridge.Cause{Name: "no-user", Class: bridge.ClassConfig, Reason: err.Error()}
 		}
 		if !lingers(u.Name) {
 			k.warn("the user manager ends with the last login session, and every bridge with it: loginctl enable-linger " + u.Name)
@@ -117,11 +118,11 @@ func (k *keeper) bridgeUser(cfg *config.Config) (user, *bridge.Cause) {
 	}
 	if cfg.User == "" {
 		c := userMissing(cfg.Path)
-		return user{}, &c
+		return account.User{}, &c
 	}
-	u, risky, err := lookupUser(cfg.User, func() ([]byte, error) { return os.ReadFile("/etc/passwd") })
+	u, risky, err := account.Lookup(cfg.User, func() ([]byte, error) { return os.ReadFile("/etc/passwd") })
 	if err != nil {
-		return user{}, &bridge.Cause{Name: "bad-user", Class: bridge.ClassConfig, Reason: err.Error(),
+		return account.User{}, &bridge.Cause{Name: "bad-user", Class: bridge.ClassConfig, Reason: err.Error(),
 			Hint: "name another login in " + cfg.Path + `: user = "YOUR-LOGIN"`}
 	}
 	for _, g := range risky {
@@ -249,7 +250,7 @@ func extend(d time.Duration) string {
 }
 
 // order tells the gate what to launch and completes the record.
-func (k *keeper) order(cfg *config.Config, u user, rec *bridge.Record, request *bridge.Request) (gate.Order, error) {
+func (k *keeper) order(cfg *config.Config, u account.User, rec *bridge.Record, request *bridge.Request) (gate.Order, error) {
 	root, err := cfg.ProjectsRootFor(u.Home)
 	if err != nil {
 		return gate.Order{}, err

@@ -3,6 +3,7 @@ package keeper
 import (
 	"time"
 
+	"clauster/pkg/account"
 	"clauster/pkg/bridge"
 	"clauster/pkg/claude"
 	"clauster/pkg/journal"
@@ -58,7 +59,7 @@ type run struct {
 	ID       string        `json:"id"` // InvocationID of its first keeper
 	Record   bridge.Record `json:"record"`
 	Settings settings      `json:"settings"`
-	User     user          `json:"user"`
+	User     account.User  `json:"user"`
 
 	Cgroup    string `json:"cgroup"` // of the scope, below /sys/fs/cgroup
 	ReaperPID int    `json:"reaper_pid"`

@@ -1,135 +1,16 @@
 package keeper
 
 import (
-	"errors"
-	"fmt"
 	"os"
-	osuser "os/user"
-	"slices"
-	"strconv"
-	"strings"
-
-	"syscall"
 
 	"clauster/pkg/bridge"
 )
-
-// user is the bridge user as a launch needs it.
-type user struct {
-	Name   string `json:"name"`
-	UID    int    `json:"uid"`
-	GID    int    `json:"gid"`
-	Groups []int  `json:"groups"`
-	Home   string `json:"home"`
-	Shell  string `json:"shell"`
-}
-
-// apiGroup is the group that may use the control sockets and read root's
-// configuration. A bridge user in it could reach both.
-const apiGroup = "clauster"
-
-// riskyGroups are worth a warning: an agent in one of them is hardly confined.
-func riskyGroups() []string {
-	return []string{"docker", "sudo", "wheel", "systemd-journal", "adm", "lxd", "libvirt"}
-}
-
-// lookupUser finds the bridge user. It refuses root and members of group
-// clauster, and names the risky groups the user is in.
-func lookupUser(name string, passwd func() ([]byte, error)) (u user, risky []string, err error) {
-	found, err := osuser.Lookup(name)
-	if err != nil {
-		return user{}, nil, fmt.Errorf("cannot find the bridge user %q: no such user on this host", name)
-	}
-	u = user{Name: found.Username, Home: found.HomeDir, Shell: shellOf(name, passwd)}
-	if u.UID, err = strconv.Atoi(found.Uid); err != nil {
-		return user{}, nil, fmt.Errorf("cannot use the bridge user %q: uid %q is not a number", name, found.Uid)
-	}
-	if u.GID, err = strconv.Atoi(found.Gid); err != nil {
-		return user{}, nil, fmt.Errorf("cannot use the bridge user %q: gid %q is not a number", name, found.Gid)
-	}
-	if u.UID == 0 {
-		return user{}, nil, errors.New("cannot run bridges as root: an agent would own the host")
-	}
-	ids, err := found.GroupIds()
-	if err != nil {
-		return user{}, nil, fmt.Errorf("cannot list the groups of %q: %w", name, err)
-	}
-	for _, id := range ids {
-		gid, err := strconv.Atoi(id)
-		if err != nil {
-			continue
-		}
-		u.Groups = append(u.Groups, gid)
-		group, err := osuser.LookupGroupId(id)
-		switch {
-		case err != nil:
-		case group.Name == apiGroup || gid == 0:
-			return user{}, nil, fmt.Errorf("cannot run bridges as %q: it is a member of group %s, which may control every bridge", name, group.Name)
-		case slices.Contains(riskyGroups(), group.Name):
-			risky = append(risky, group.Name)
-		}
-	}
-	return u, risky, nil
-}
-
-// shellOf reads the login shell, which os/user does not give; field 7 of
-// passwd(5).
-func shellOf(name string, passwd func() ([]byte, error)) string {
-	data, err := passwd()
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(data)) {
-		f := strings.Split(strings.TrimSpace(line), ":")
-		if len(f) == 7 && f[0] == name {
-			return f[6]
-		}
-	}
-	return ""
-}
-
-// ownUser is the bridge user of user mode: the caller.
-func ownUser() (user, error) {
-	found, err := osuser.LookupId(strconv.Itoa(syscall.Getuid()))
-	if err != nil {
-		return user{}, fmt.Errorf("cannot find the own login: %w", err)
-	}
-	groups, err := syscall.Getgroups()
-	if err != nil {
-		return user{}, fmt.Errorf("cannot list the own groups: %w", err)
-	}
-	shell := shellOf(found.Username, func() ([]byte, error) { return os.ReadFile("/etc/passwd") })
-	return user{Name: found.Username, UID: syscall.Getuid(), GID: syscall.Getgid(), Groups: groups, Home: found.HomeDir, Shell: shell}, nil
-}
 
 // lingers reports whether the user manager outlives the last login session
 // (loginctl(1)): logind keeps a flag file.
 func lingers(name string) bool {
 	_, err := os.Stat("/var/lib/systemd/linger/" + name)
 	return err == nil
-}
-
-// drop becomes the bridge user for good, on every thread (package syscall
-// does that for setuid calls). The kernel clears all capability sets with the
-// last uid 0, and marks the process non-dumpable; an executable of mode 0711
-// keeps it so across a re-exec.
-func (u user) drop() error {
-	if syscall.Geteuid() != 0 {
-		return nil // user mode: nothing to drop
-	}
-	if err := syscall.Setgroups(u.Groups); err != nil {
-		return fmt.Errorf("cannot drop root: setgroups: %w", err)
-	}
-	if err := syscall.Setresgid(u.GID, u.GID, u.GID); err != nil {
-		return fmt.Errorf("cannot drop root: setresgid: %w", err)
-	}
-	if err := syscall.Setresuid(u.UID, u.UID, u.UID); err != nil {
-		return fmt.Errorf("cannot drop root: setresuid: %w", err)
-	}
-	if err := syscall.Setresuid(0, 0, 0); err == nil {
-		return errors.New("cannot drop root: it could be taken back")
-	}
-	return nil
 }
 
 // userMissing is the refusal where the configuration names no bridge user.
