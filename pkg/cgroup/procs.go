@@ -36,6 +36,8 @@ func (g *Group) Procs() (pids []int, whole bool, err error) {
 	return pids, whole, nil
 }
 
+func (h Host) procDir(pid int) string { return filepath.Join(h.Proc, strconv.Itoa(pid)) }
+
 // processMemory sums up the memory of the processes, for hosts without the
 // memory controller. One whose proportional share may not be read (another
 // user's, or one that cannot be traced) counts with all it maps.
@@ -46,7 +48,7 @@ func (g *Group) processMemory() (Count, MemorySource) {
 	}
 	total, source := uint64(0), MemoryPSS
 	for _, pid := range pids {
-		dir := filepath.Join(g.host.Proc, strconv.Itoa(pid))
+		dir := g.host.procDir(pid)
 		if kib, ok := pss(dir); ok {
 			total += kib << 10
 		} else if pages, ok := resident(dir); ok {

@@ -58,13 +58,7 @@ func (g *Group) Usage() (Usage, error) {
 		u.Memory, u.MemorySource = g.processMemory()
 	}
 	u.Pids = g.single("pids.current")
-	var io [8 * fileSize]byte // a line per block device
-	if data, err := g.ReadInto("io.stat", io[:]); err == nil {
-		u.IORead, u.IOWritten = count(sum(data, "rbytes")), count(sum(data, "wbytes"))
-		if len(data) == 0 { // nothing was read or written yet
-			u.IORead.Known, u.IOWritten.Known = true, true
-		}
-	}
+	u.IORead, u.IOWritten = g.traffic()
 	return u, nil
 }
 
@@ -76,6 +70,19 @@ func (h Host) Usage(path string) (Usage, error) {
 	}
 	defer g.Close()
 	return g.Usage()
+}
+
+// traffic reads the bytes read and written, over all block devices.
+func (g *Group) traffic() (read, written Count) {
+	var buf [8 * fileSize]byte // a line per block device
+	data, err := g.ReadInto("io.stat", buf[:])
+	if err != nil {
+		return Count{}, Count{}
+	}
+	if len(data) == 0 { // nothing was read or written yet
+		return Count{Known: true}, Count{Known: true}
+	}
+	return count(sum(data, "rbytes")), count(sum(data, "wbytes"))
 }
 
 // single reads a file of one number.
