@@ -95,7 +95,7 @@ var layers = [][]string{
 	{"pkg/account", "pkg/wire", "pkg/terminal", "pkg/systemd", "pkg/journal", "pkg/cgroup", "pkg/records", "pkg/spool", "pkg/config", "pkg/control"},
 	{"pkg/claude", "pkg/redact", "pkg/store", "pkg/client", "pkg/door"}, // read terminals; keep what systemd cannot know
 	{"pkg/lines", "pkg/gate", "pkg/auth", "pkg/project"},
-	{"pkg/keeper", "pkg/fleet", "pkg/event", "pkg/home"},
+	{"pkg/keeper", "pkg/fleet", "pkg/event", "pkg/home", "pkg/tail"},
 	{"pkg/delivery", "pkg/metrics"},
 	{"pkg/api", "pkg/ctl"},
 	{"cmd/clauster-keeper", "cmd/clauster-ctl", "cmd/clauster-api", "packaging/gen"},

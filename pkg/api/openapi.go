@@ -1,0 +1,181 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"clauster/pkg/auth"
+	"clauster/pkg/wire"
+)
+
+// Document is the OpenAPI 3.1 description of a table, generated from it, so
+// that it cannot say anything else than what is served.
+func (t Table) Document(version string) map[string]any {
+	s := schemas{"Problem": nil}
+	s["Problem"] = s.object(reflect.TypeFor[wire.Problem]())
+	paths := map[string]any{}
+	for _, r := range t {
+		item, _ := paths[r.Path].(map[string]any)
+		if item == nil {
+			item = map[string]any{}
+			paths[r.Path] = item
+		}
+		item[strings.ToLower(r.Method)] = r.operation(s)
+	}
+	return map[string]any{
+		"openapi": "3.1.0",
+		"info": map[string]any{"title": "Clauster", "version": version,
+			"description": "Runs and supervises Claude Code bridges. Refusals are application/problem+json (RFC 9457); branch on `kind`."},
+		"paths": paths,
+		"components": map[string]any{
+			"schemas":         map[string]any(s),
+			"securitySchemes": map[string]any{"token": map[string]any{"type": "http", "scheme": "bearer"}},
+		},
+	}
+}
+
+func (r Route) operation(s schemas) map[string]any {
+	problem := map[string]any{"description": "refused", "content": map[string]any{
+		wire.ProblemType: map[string]any{"schema": map[string]any{"$ref": "#/components/schemas/Problem"}}}}
+	done := map[string]any{"description": "done"}
+	switch {
+	case r.Answer != nil:
+		done["content"] = map[string]any{"application/json": map[string]any{"schema": s.of(reflect.TypeOf(r.Answer))}}
+	case r.Media != "":
+		done["content"] = map[string]any{r.Media: map[string]any{"schema": map[string]any{"type": "string"}}}
+	}
+	op := map[string]any{"summary": r.Summary, "operationId": r.name(), "responses": map[string]any{"2XX": done, "default": problem}}
+	if params := r.parameters(); len(params) > 0 {
+		op["parameters"] = params
+	}
+	if r.Body != nil {
+		op["requestBody"] = map[string]any{"required": true, "content": map[string]any{
+			"application/json": map[string]any{"schema": s.of(reflect.TypeOf(r.Body))}}}
+	}
+	if r.Access != auth.ScopeNone {
+		op["security"] = []any{map[string]any{"token": []string{}}}
+		op["description"] = fmt.Sprintf("Needs the scope `%s`.", r.Access)
+	}
+	return op
+}
+
+func (r Route) parameters() []any {
+	var params []any
+	for rest := r.Path; ; {
+		_, behind, found := strings.Cut(rest, "{")
+		if !found {
+			break
+		}
+		name, more, _ := strings.Cut(behind, "}")
+		params = append(params, map[string]any{"name": name, "in": "path", "required": true, "schema": map[string]any{"type": "string"}})
+		rest = more
+	}
+	for _, q := range r.Query {
+		params = append(params, map[string]any{"name": q.Name, "in": "query", "description": q.Doc, "schema": map[string]any{"type": "string"}})
+	}
+	return params
+}
+
+// name makes an operation's id: get_api_v1_instances_instance.
+func (r Route) name() string {
+	clean := strings.Map(func(c rune) rune {
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+			return c
+		case c == '{' || c == '}':
+			return -1
+		}
+		return '_'
+	}, r.Path)
+	return strings.ToLower(r.Method) + clean
+}
+
+// schemas are the named objects of a document.
+type schemas map[string]any
+
+// of gives the schema of a Go type as encoding/json writes it.
+func (s schemas) of(t reflect.Type) map[string]any {
+	if t == reflect.TypeFor[wire.Time]() {
+		return map[string]any{"type": "string", "format": "date-time"}
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return s.of(t.Elem())
+	case reflect.Bool:
+		return map[string]any{"type": "boolean"}
+	case reflect.Int, reflect.Int64, reflect.Uint64, reflect.Int32, reflect.Uint32:
+		return map[string]any{"type": "integer"}
+	case reflect.Float64:
+		return map[string]any{"type": "number"}
+	case reflect.Slice:
+		return map[string]any{"type": "array", "items": s.of(t.Elem())}
+	case reflect.Map:
+		return map[string]any{"type": "object", "additionalProperties": s.of(t.Elem())}
+	case reflect.Struct:
+		if t.Name() == "" {
+			return s.object(t)
+		}
+		if _, known := s[t.Name()]; !known {
+			s[t.Name()] = nil // a type may contain itself
+			s[t.Name()] = s.object(t)
+		}
+		return map[string]any{"$ref": "#/components/schemas/" + t.Name()}
+	case reflect.Interface:
+		return map[string]any{}
+	}
+	return map[string]any{"type": "string"}
+}
+
+func (s schemas) object(t reflect.Type) map[string]any {
+	properties, required := map[string]any{}, []string{}
+	s.fields(t, properties, &required)
+	slices.Sort(required)
+	return map[string]any{"type": "object", "properties": properties, "required": required}
+}
+
+func (s schemas) fields(t reflect.Type, properties map[string]any, required *[]string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag := f.Tag.Get("json")
+		if f.Anonymous && tag == "" && f.Type.Kind() == reflect.Struct {
+			s.fields(f.Type, properties, required)
+			continue
+		}
+		name, options, _ := strings.Cut(tag, ",")
+		if !f.IsExported() || name == "-" || name == "" {
+			continue
+		}
+		schema := s.of(f.Type)
+		if f.Type.Kind() == reflect.Pointer && !strings.Contains(options, "omit") {
+			schema = map[string]any{"anyOf": []any{schema, map[string]any{"type": "null"}}}
+		}
+		properties[name] = schema
+		if !strings.Contains(options, "omitempty") && !strings.Contains(options, "omitzero") {
+			*required = append(*required, name)
+		}
+	}
+}
+
+// OpenAPI is the resource that serves the document: always on the unix socket,
+// on the web socket where api.openapi_enabled says so.
+type OpenAPI struct {
+	Version string
+	Table   func() Table
+	Enabled func() bool
+}
+
+// Routes gives its one route.
+func (o *OpenAPI) Routes() []Route {
+	return []Route{{Method: http.MethodGet, Path: "/openapi.json", Access: auth.ScopeRead, Handle: o.get,
+		Summary: "This description of the API", Answer: map[string]any{}}}
+}
+
+func (o *OpenAPI) get(r *Request) Response {
+	if r.Door == auth.WebDoor && !o.Enabled() {
+		return Refuse(wire.NotFound, "cannot find such a page", "openapi_enabled = true in [api] of clauster.toml serves it here")
+	}
+	return JSON{Value: o.Table().Document(o.Version)}
+}
