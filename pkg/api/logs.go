@@ -1,0 +1,132 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"clauster/pkg/auth"
+	"clauster/pkg/bridge"
+	"clauster/pkg/tail"
+	"clauster/pkg/wire"
+)
+
+// Logs is the resource of what bridges said: from the journal, so also of
+// bridges that are long dead.
+type Logs struct {
+	Tails *tail.Tails
+	// Resolve finds the instance a path means.
+	Resolve func(ctx context.Context, name string) (bridge.Instance, *wire.Problem)
+}
+
+const (
+	defaultLines = 200
+	maxLines     = 1000
+	logReadTime  = 10 * time.Second
+	frameTime    = 10 * time.Second // for a viewer to take one frame
+)
+
+// Routes gives its one route, in its three forms.
+func (l *Logs) Routes() []Route {
+	return []Route{{Method: http.MethodGet, Path: "/api/v1/instances/{instance}/logs", Access: auth.ScopeRead, Handle: l.get,
+		Summary: "The last lines of a log as JSON; with Accept: text/event-stream or as a WebSocket it goes on with what comes",
+		Query:   []Param{{"lines", "how many lines of the past, at most 1000 (default 200)"}}, Answer: wire.Log{}}}
+}
+
+func (l *Logs) get(r *Request) Response {
+	lines := defaultLines
+	if text := r.URL.Query().Get("lines"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 || n > maxLines {
+			return Refuse(wire.Invalid, fmt.Sprintf("cannot show %q lines: it is a number up to %d", text, maxLines), "")
+		}
+		lines = n
+	}
+	instance, problem := l.Resolve(r.Context(), r.PathValue("instance"))
+	if problem != nil {
+		return Refusal{problem}
+	}
+	switch {
+	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
+		return Stream(func(w http.ResponseWriter, r *http.Request) { l.socket(w, r, instance, lines) })
+	case strings.Contains(r.Header.Get("Accept"), "text/event-stream"):
+		return Stream(func(w http.ResponseWriter, r *http.Request) { l.events(w, r, instance, lines) })
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), logReadTime)
+	defer cancel()
+	found, err := l.Tails.Last(ctx, instance, max(lines, 1))
+	if err != nil {
+		return Refuse(wire.Unavailable, "cannot read the log: "+err.Error(), "journalctl -u "+instance.Unit())
+	}
+	return JSON{Value: wire.Log{Instance: instance.String(), Lines: found[max(0, len(found)-lines):]}}
+}
+
+// events is the log as server-sent events: «log» with a wire.LogLine each, and
+// «skipped» with {"skipped": n} where the viewer was too slow.
+func (l *Logs) events(w http.ResponseWriter, r *http.Request, i bridge.Instance, lines int) {
+	stream := newSSE(w)
+	l.view(r.Context(), i, lines, func(name string, value any) error { return stream.send(name, "", value) })
+}
+
+// socket is the log as a WebSocket: one JSON text message per line, and
+// {"skipped": n}. The gate has looked at the Origin already; the library looks
+// again, and knows nothing of allow-lists, so it is told what was let in.
+func (l *Logs) socket(w http.ResponseWriter, r *http.Request, i bridge.Instance, lines int) {
+	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: []string{originHost(r)}})
+	if err != nil {
+		return // Accept has answered
+	}
+	defer c.CloseNow()
+	ctx := c.CloseRead(r.Context()) // nothing is expected from a viewer but its leaving
+	l.view(ctx, i, lines, func(_ string, value any) error {
+		data, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, frameTime)
+		defer cancel()
+		return c.Write(ctx, websocket.MessageText, data)
+	})
+	c.Close(websocket.StatusGoingAway, "the server ends")
+}
+
+// originHost is the host of a request's Origin, which the gate has admitted.
+func originHost(r *http.Request) string {
+	_, host, _ := strings.Cut(r.Header.Get("Origin"), "://")
+	return host
+}
+
+// view sends a log until the viewer, the log or the server ends.
+func (l *Logs) view(ctx context.Context, i bridge.Instance, lines int, send func(name string, value any) error) {
+	v, err := l.Tails.Follow(ctx, i, lines)
+	if err != nil {
+		return
+	}
+	defer v.Close()
+	for {
+		found, skipped, err := v.Next(ctx)
+		if err != nil {
+			if !errors.Is(err, context.Canceled) {
+				_ = send("error", wire.NewProblem(wire.Unavailable, "cannot follow the log: "+err.Error(), "journalctl -f -u "+i.Unit()))
+			}
+			return
+		}
+		if skipped > 0 {
+			if send("skipped", map[string]uint64{"skipped": skipped}) != nil {
+				return
+			}
+		}
+		for _, line := range found {
+			if send("log", line) != nil {
+				return
+			}
+		}
+	}
+}
