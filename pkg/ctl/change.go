@@ -52,7 +52,7 @@ func (a *App) explain(ctx context.Context, bus Systemd, i bridge.Instance, v sys
 	if e, ok := a.endSince(ctx, i, began); ok && e.Get(bridge.FieldReason) != "" {
 		reason, hint = clean(e.Get(bridge.FieldReason)), cmp.Or(clean(e.Get(bridge.FieldHint)), hint)
 	}
-	if w.serviceUp(i) {
+	if w.ServiceUp(i) {
 		hint = "it is tried again by itself: clauster-ctl status " + i.String()
 	}
 	return failed(hint, "cannot %s %s: %s", v, i, reason)

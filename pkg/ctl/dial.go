@@ -31,7 +31,7 @@ func (a *App) dial(ctx context.Context, bus Systemd, i bridge.Instance) (*contro
 
 // dialOrSay is dial with an error for people.
 func (a *App) dialOrSay(ctx context.Context, bus Systemd, w *world, i bridge.Instance, command string) (*control.Conn, error) {
-	if !w.serviceUp(i) {
+	if !w.ServiceUp(i) {
 		return nil, failed("clauster-ctl start "+i.String(), "%s is not running", i)
 	}
 	c, err := a.dial(ctx, bus, i)
@@ -40,7 +40,7 @@ func (a *App) dialOrSay(ctx context.Context, bus Systemd, w *world, i bridge.Ins
 		return c, nil
 	case errors.Is(err, fs.ErrPermission):
 		return nil, &fault{ExitUnreachable, err, a.sudoHint(command, i.String())}
-	case errors.Is(err, fs.ErrNotExist) && w.services[i].Active == "active": // somebody has removed it
+	case errors.Is(err, fs.ErrNotExist) && w.Services[i].Active == "active": // somebody has removed it
 		return nil, &fault{ExitUnreachable, err, "a new keeper makes it anew, and the bridge goes on: systemctl kill -s KILL " + i.Unit()}
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, control.ErrPeer):

@@ -34,18 +34,18 @@ func (a *App) forget(ctx context.Context, name string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	if w.live(i) {
+	if w.Live(i) {
 		return failed("clauster-ctl stop "+i.String(), "cannot forget %s: it lives", i)
 	}
 	if err := a.records().Remove(i); err != nil {
 		return err
 	}
-	if w.loaded(i) { // failed: systemd would go on listing it
+	if w.Loaded(i) { // failed: systemd would go on listing it
 		if err := bus.ResetFailed(ctx, i.Unit()); err != nil {
 			return a.denied(err, "forget", i.String())
 		}
 	}
-	if w.enabled[i] {
+	if w.Enabled[i] {
 		a.talk("%s is still enabled and starts with the machine: systemctl disable %s", i, i.Unit())
 	}
 	if asJSON {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"clauster/pkg/bridge"
+	"clauster/pkg/fleet"
 	"clauster/pkg/systemd"
 
 	"github.com/spf13/cobra"
@@ -101,27 +102,27 @@ func (a *App) keepers(ctx context.Context) ([]keeperView, error) {
 
 func (a *App) keepersOf(ctx context.Context, bus Systemd, w *world) ([]keeperView, error) {
 	list := []keeperView{}
-	for _, i := range w.known() {
-		if !w.live(i) {
+	for _, i := range w.Known() {
+		if !w.Live(i) {
 			continue
 		}
 		v := keeperView{Instance: i.String(), Unit: i.Unit(), UnitState: "inactive", instance: i}
-		if s, ok := w.services[i]; ok {
+		if s, ok := w.Services[i]; ok {
 			v.UnitState = s.Active
 		}
-		if w.serviceUp(i) {
+		if w.ServiceUp(i) {
 			pid, err := bus.MainPID(ctx, i.Unit())
 			if err != nil {
 				return nil, err
 			}
 			v.KeeperPID = pid
 		}
-		if w.scopeAlive(i) {
+		if w.ScopeAlive(i) {
 			v.Scope = i.Scope()
-			v.PID = a.readScope(w.scopePath(i), true).pid
+			v.PID = fleet.ReadScope(a.cgroups(), w.ScopePath(i), true).PID
 		}
 		switch {
-		case !w.serviceUp(i):
+		case !w.ServiceUp(i):
 			v.Orphan = orphanScope
 		case a.projectGone(w, i):
 			v.Orphan = orphanKeeper
@@ -135,7 +136,7 @@ func (a *App) keepersOf(ctx context.Context, bus Systemd, w *world) ([]keeperVie
 // by its record, else by the configuration. What may not be looked at is there.
 func (a *App) projectGone(w *world, i bridge.Instance) bool {
 	dir := ""
-	if r, ok := w.records[i]; ok {
+	if r, ok := w.Records[i]; ok {
 		dir = r.Path
 	} else if cfg := a.configIfReadable(); cfg != nil {
 		if root, err := a.projectsRoot(cfg); err == nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"clauster/pkg/bridge"
+	"clauster/pkg/wire"
 
 	"github.com/spf13/cobra"
 )
@@ -46,7 +47,7 @@ func (a *App) list(ctx context.Context) ([]View, error) {
 	if err != nil {
 		return nil, err
 	}
-	views, err := w.views(ctx, bus, w.known())
+	views, err := w.views(ctx, bus, w.Known())
 	w.warn()
 	return views, err
 }
@@ -59,7 +60,7 @@ func (a *App) printList(views []View) error {
 	s := a.style()
 	t := table{header: []string{"INSTANCE", "STATUS", "HEALTH", "PID", "SINCE", "RESTARTS", "MEMORY", "CPU", "MODE", "REASON"}}
 	for _, v := range views {
-		t.add(plain(v.Instance), cell{string(v.Status), paintStatus(s, v.Status, v.Health)}, plain(string(v.Health)),
+		t.add(plain(v.Name.String()), cell{string(v.Status), paintStatus(s, v.Status, v.Health)}, plain(string(v.Health)),
 			plain(number(v.PID)), plain(a.ago(v.Since)), plain(v.restarts()), plain(v.memory()), plain(v.cpu()),
 			plain(string(v.Mode)), plain(v.notice()))
 	}
@@ -73,7 +74,7 @@ func number(n int) string {
 	return itoa(n)
 }
 
-func (a *App) ago(t utc) string {
+func (a *App) ago(t wire.Time) string {
 	if t.IsZero() {
 		return ""
 	}

@@ -9,6 +9,7 @@ import (
 
 	"clauster/pkg/bridge"
 	"clauster/pkg/journal"
+	"clauster/pkg/wire"
 
 	"github.com/spf13/cobra"
 )
@@ -100,7 +101,7 @@ func (a *App) nothingLogged(ctx context.Context, i bridge.Instance) error {
 	}
 	defer bus.Close()
 	w, err := a.look(ctx, bus)
-	if err == nil && !w.has(i) {
+	if err == nil && !w.Has(i) {
 		_, err = w.resolve(i.String())
 		if err == nil {
 			return noInstance("clauster-ctl list", "there is no instance %s", i)
@@ -169,7 +170,7 @@ func (a *App) printEntry(w io.Writer, e journal.Entry, i bridge.Instance) error 
 
 // logLine is one entry of logs --json.
 type logLine struct {
-	Time     utc               `json:"time"`
+	Time     wire.Time         `json:"time"`
 	Priority int               `json:"priority"`
 	Message  string            `json:"message"`
 	Source   string            `json:"source,omitempty"` // "debug", "terminal"; else keeper or systemd
@@ -178,7 +179,7 @@ type logLine struct {
 }
 
 func (a *App) printEntryJSON(w io.Writer, e journal.Entry, i bridge.Instance) error {
-	l := logLine{Time: utc{e.Time}, Priority: int(e.Priority()), Source: clean(e.Get(bridge.FieldSource))}
+	l := logLine{Time: wire.Time{Time: e.Time}, Priority: int(e.Priority()), Source: clean(e.Get(bridge.FieldSource))}
 	for n, line := range cleanLines(e.Get("MESSAGE")) {
 		if n > 0 {
 			l.Message += "\n"

@@ -137,9 +137,9 @@ func (a *App) countInstances(ctx context.Context, views []projectView) {
 		return
 	}
 	known, live := map[string]int{}, map[string]int{}
-	for _, i := range w.known() {
+	for _, i := range w.Known() {
 		known[i.Project]++
-		if w.live(i) {
+		if w.Live(i) {
 			live[i.Project]++
 		}
 	}

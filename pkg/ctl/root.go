@@ -119,7 +119,7 @@ func (a *App) completeInstances(c *cobra.Command, args []string, _ string) ([]st
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var names []string
-	for _, i := range w.known() {
+	for _, i := range w.Known() {
 		if !slices.Contains(args, i.String()) {
 			names = append(names, i.String())
 		}

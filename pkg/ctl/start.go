@@ -121,7 +121,7 @@ func (a *App) start(ctx context.Context, name string, f *launchFlags) error {
 	if err != nil {
 		return err
 	}
-	switch w.services[i].Active {
+	switch w.Services[i].Active {
 	case "active", "reloading":
 		return a.reportStart(ctx, bus, i, f, false, nil)
 	case "activating":
@@ -167,7 +167,7 @@ func (a *App) leaveRequest(i bridge.Instance, r bridge.Request) error {
 	if err := a.checkProject(i); err != nil {
 		return err
 	}
-	r.BootID = a.bootID()
+	r.BootID = a.place().BootID()
 	dir := a.records()
 	if a.userMode {
 		if err := os.MkdirAll(dir.Path, 0o700); err != nil {
@@ -190,8 +190,8 @@ func (a *App) checkRoom(w *world, i bridge.Instance) error {
 		return err
 	}
 	most, live := cfg.InstanceDefaults.MaxBridges, 0
-	for _, k := range w.known() {
-		if k != i && w.live(k) {
+	for _, k := range w.Known() {
+		if k != i && w.Live(k) {
 			live++
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"clauster/pkg/bridge"
 	"clauster/pkg/control"
+	"clauster/pkg/wire"
 
 	"github.com/spf13/cobra"
 )
@@ -65,10 +66,10 @@ func (w *world) one(ctx context.Context, bus Systemd, i bridge.Instance) (View, 
 		return View{}, err
 	}
 	v := views[0]
-	if r, ok := w.records[i]; ok && w.app.entitled() {
+	if r, ok := w.Records[i]; ok && w.app.entitled() {
 		v.Path, v.Worktree = clean(r.Path), clean(r.Worktree)
 	}
-	if w.serviceUp(i) && w.app.entitled() {
+	if w.ServiceUp(i) && w.app.entitled() {
 		w.app.askKeeper(ctx, bus, i, &v)
 	}
 	return v, nil
@@ -107,7 +108,7 @@ func (v *View) fromKeeper(s control.State) {
 	}
 	v.KeeperPID, v.KeeperVersion = s.KeeperPID, clean(s.KeeperVersion)
 	v.ClaudeVersion, v.SessionRef = clean(s.ClaudeVersion), clean(s.SessionRef)
-	v.ReadySince = utc{s.ReadySince}
+	v.ReadySince = wire.Time{Time: s.ReadySince}
 	v.Viewers, v.Crashes = s.Viewers, s.Crashes
 	v.LinesSent, v.LinesDropped = s.LinesSent, s.LinesDropped
 	for _, l := range s.Links {
@@ -127,7 +128,7 @@ func (a *App) printStatus(v View) error {
 	if v.Health != "" && v.Health != bridge.OK {
 		word += " (" + s.warn(string(v.Health)) + ")"
 	}
-	fmt.Fprintf(&b, "%s %s\n", s.bold(v.Instance), word)
+	fmt.Fprintf(&b, "%s %s\n", s.bold(v.Name.String()), word)
 	row("reason", v.Reason)
 	row("hint", v.Hint)
 	row("since", sinceText(a, v.Since))
@@ -149,13 +150,13 @@ func (a *App) printStatus(v View) error {
 	}
 	row("enabled", map[bool]string{true: "yes, it comes back after a boot", false: ""}[v.Enabled])
 	if v.ConfigChanged {
-		row("note", a.commands("configuration changed since start: clauster-ctl restart "+v.Instance))
+		row("note", a.commands("configuration changed since start: clauster-ctl restart "+v.Name.String()))
 	}
 	_, err := fmt.Fprint(a.Stdout, b.String())
 	return err
 }
 
-func sinceText(a *App, t utc) string {
+func sinceText(a *App, t wire.Time) string {
 	if t.IsZero() {
 		return ""
 	}

@@ -70,8 +70,8 @@ func (a *App) stop(ctx context.Context, names []string, all, wait, asJSON bool) 
 func (w *world) targets(names []string, all bool) ([]bridge.Instance, error) {
 	var targets []bridge.Instance
 	if all {
-		for _, i := range w.known() {
-			if w.live(i) {
+		for _, i := range w.Known() {
+			if w.Live(i) {
 				targets = append(targets, i)
 			}
 		}
@@ -90,11 +90,11 @@ func (w *world) targets(names []string, all bool) ([]bridge.Instance, error) {
 
 func (a *App) stopOne(ctx context.Context, bus Systemd, w *world, i bridge.Instance, wait bool) error {
 	switch {
-	case w.serviceUp(i):
+	case w.ServiceUp(i):
 		if err := a.change(ctx, bus, i, systemd.Stop, i.Unit(), wait); err != nil {
 			return err
 		}
-	case w.scopeAlive(i): // an orphan: its keeper is gone
+	case w.ScopeAlive(i): // an orphan: its keeper is gone
 		if err := a.change(ctx, bus, i, systemd.Stop, i.Scope(), wait); err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (a *App) printStopped(ctx context.Context, bus Systemd, before *world, targ
 	}
 	out := make([]changed, len(views))
 	for n, v := range views {
-		stopped := before.live(targets[n]) && !v.live
+		stopped := before.Live(targets[n]) && !v.Live
 		out[n] = changed{View: v, Stopped: &stopped}
 	}
 	if single && len(out) == 1 {

@@ -208,7 +208,7 @@ func (v *viewer) redial(ctx context.Context) (*control.Conn, *control.Ended, err
 	defer tick.Stop()
 	for {
 		w, err := v.app.look(ctx, v.bus)
-		if err == nil && !w.live(v.instance) {
+		if err == nil && !w.Live(v.instance) {
 			return nil, v.end(ctx, w), nil
 		}
 		if err == nil {

@@ -1,65 +1,65 @@
-package ctl
+package fleet
 
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
 	"clauster/pkg/cgroup"
 )
 
-// scopeFacts are what the scope's cgroup and /proc say of a bridge. Both are
-// readable by everybody, and reading a file is a few microseconds, against a
-// message to systemd or the keeper.
-type scopeFacts struct {
-	pid    int // of claude; 0 unknown
-	memory *uint64
-	cpu    *float64
-	frozen bool
+// Scope is what a scope's cgroup and /proc say of a bridge. Both are readable
+// by everybody, and reading a file is a few microseconds, against a message to
+// systemd or the keeper.
+type Scope struct {
+	PID    int      // of claude; 0 unknown
+	Memory *uint64  // bytes
+	CPU    *float64 // seconds
+	Frozen bool
 }
 
-// cgroups is where to look for control groups.
-func (a *App) cgroups() cgroup.Host {
-	return cgroup.Host{Root: a.path("/sys/fs/cgroup"), Proc: a.path("/proc")}
-}
-
-// readScope reads the facts of the scope at a path below the hierarchy's root;
+// ReadScope reads the facts of the scope at a path below the hierarchy's root;
 // what cannot be read is left unknown. Where there is no memory controller,
 // memory is what its processes hold: their proportional shares, or with brief,
 // for lists, their resident sets, which count shared pages more than once.
-func (a *App) readScope(path string, brief bool) scopeFacts {
-	var f scopeFacts
-	g, err := a.cgroups().Open(path)
+func ReadScope(h cgroup.Host, path string, brief bool) Scope {
+	g, err := h.Open(path)
 	if err != nil {
-		return f
+		return Scope{}
 	}
 	defer g.Close()
+	return readGroup(h, g, brief)
+}
+
+func readGroup(h cgroup.Host, g *cgroup.Group, brief bool) Scope {
+	var f Scope
 	usage := g.Usage
 	if brief {
 		usage = g.Brief
 	}
 	if u, err := usage(); err == nil {
 		if u.Memory.Known {
-			f.memory = &u.Memory.N
+			f.Memory = &u.Memory.N
 		}
 		if u.CPUMicros.Known {
 			s := u.CPU().Seconds()
-			f.cpu = &s
+			f.CPU = &s
 		}
 	}
 	if _, frozen, err := g.State(); err == nil {
-		f.frozen = frozen
+		f.Frozen = frozen
 	}
 	if pids, _, err := g.Procs(); err == nil {
-		procs := a.processes(pids)
-		f.pid = claudeOf(procs)
-		if f.memory == nil && len(procs) > 0 {
+		procs := processes(h.Proc, pids)
+		f.PID = claudeOf(procs)
+		if f.Memory == nil && len(procs) > 0 {
 			var sum uint64
 			for _, p := range procs {
 				sum += p.resident
 			}
-			f.memory = &sum
+			f.Memory = &sum
 		}
 	}
 	return f
@@ -108,10 +108,10 @@ func claudeOf(procs []process) int {
 	return 0
 }
 
-func (a *App) processes(pids []int) []process {
+func processes(proc string, pids []int) []process {
 	procs := make([]process, 0, len(pids))
 	for _, pid := range pids {
-		stat, err := os.ReadFile(a.path("/proc", itoa(pid), "stat"))
+		stat, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "stat"))
 		if err != nil {
 			continue // it has just ended
 		}

@@ -1,0 +1,72 @@
+package fleet
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/cgroup"
+	"clauster/pkg/journal"
+	"clauster/pkg/records"
+	"clauster/pkg/systemd"
+)
+
+// Systemd is what is read of systemd. Errors wrap systemd.ErrUnreachable and
+// systemd.ErrDenied.
+type Systemd interface {
+	ControlGroup(ctx context.Context) (string, error)
+	ListUnits(ctx context.Context, patterns ...string) ([]systemd.UnitStatus, error)
+	Glances(ctx context.Context, services []string) (map[string]systemd.Glance, error)
+	Services(ctx context.Context, services []string) (map[string]systemd.ServiceProperties, error)
+	ActiveSince(ctx context.Context, units []string) (map[string]time.Time, error)
+}
+
+// Place tells where the facts about one manager's bridges are found.
+type Place struct {
+	Root     string      // before the absolute paths that are read here; "" but in tests
+	Host     string      // name of the machine
+	Records  records.Dir // launch records and requests
+	UnitDirs []string    // where `systemctl enable` makes links: systemd.UnitDirs
+	Cgroups  cgroup.Host
+	Origin   journal.Origin // whose entries count
+}
+
+func (p *Place) path(elements ...string) string {
+	return filepath.Join(append([]string{"/", p.Root}, elements...)...)
+}
+
+// BootID is that of the running kernel, "" where it cannot be read.
+func (p *Place) BootID() string {
+	data, err := os.ReadFile(p.path("/proc/sys/kernel/random/boot_id"))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
+}
+
+// enabled reads the links that `systemctl enable` makes.
+func (p *Place) enabled() map[bridge.Instance]bool {
+	all := map[bridge.Instance]bool{}
+	for _, unit := range systemd.EnabledLinks(p.UnitDirs, "clauster@", ".service") {
+		if i, ok := bridge.InstanceOfUnit(unit); ok {
+			all[i] = true
+		}
+	}
+	return all
+}
+
+// recorded reads the launch records; the error is about those that cannot be
+// read.
+func (p *Place) recorded() (map[bridge.Instance]bridge.Record, error) {
+	all := map[bridge.Instance]bridge.Record{}
+	list, err := p.Records.List()
+	for _, r := range list {
+		if i, err := bridge.ParseInstance(r.Instance); err == nil {
+			all[i] = r
+		}
+	}
+	return all, err
+}
