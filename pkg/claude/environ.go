@@ -51,6 +51,16 @@ func (e Environ) Build() (env, dropped []string) {
 	return env, dropped
 }
 
+// Variable gives a variable's value out of NAME=value, "" where it is not set.
+func Variable(env []string, name string) string {
+	for _, v := range env {
+		if value, found := strings.CutPrefix(v, name+"="); found {
+			return value
+		}
+	}
+	return ""
+}
+
 func (e Environ) path() string {
 	var dirs []string
 	if e.NodeDir != "" {

@@ -34,42 +34,62 @@ func ReadTrust(d Dirs, project string) (Trust, error) {
 	if err != nil {
 		return Trust{}, cannot("resolve project", project, err)
 	}
-	t := Trust{Path: path}
+	book, err := ReadTrusts(d)
+	if err != nil {
+		return Trust{Path: path, Existing: book.existing}, err
+	}
+	return book.Of(path), nil
+}
+
+// Trusts is the trust of every project, from one reading of ~/.claude.json.
+type Trusts struct {
+	existing, consent bool
+	projects          map[string]json.RawMessage
+}
+
+// ReadTrusts reads ~/.claude.json once for several projects; a missing file is
+// no error.
+func ReadTrusts(d Dirs) (Trusts, error) {
 	f, err := readForeign(d.Config(), maxConfig, false)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return t, nil
+		return Trusts{}, nil
 	case err != nil:
-		return t, cannot("read", d.Config(), err)
+		return Trusts{}, cannot("read", d.Config(), err)
 	}
-	t.Existing = true
-	return t, t.read(d.Config(), f.data)
+	return parseTrusts(d.Config(), f.data)
 }
 
-func (t *Trust) read(file string, data []byte) error {
+// Of gives the trust of a project whose links are resolved.
+func (b Trusts) Of(path string) Trust {
+	t := Trust{Path: path, Consent: b.consent, Existing: b.existing}
+	t.By = trustedBy(path, func(path string) bool {
+		var p map[string]json.RawMessage
+		raw, ok := b.projects[path]
+		return ok && json.Unmarshal(raw, &p) == nil && string(p["hasTrustDialogAccepted"]) == "true"
+	}, isGitRoot)
+	t.Trusted = t.By != ""
+	return t
+}
+
+func parseTrusts(file string, data []byte) (Trusts, error) {
+	b := Trusts{existing: true}
 	if isBlank(data) {
-		return nil // claude starts anew from an empty file
+		return b, nil // claude starts anew from an empty file
 	}
 	// Maps, because encoding/json takes a struct's keys in any case and
 	// claude does not.
 	var top map[string]json.RawMessage
 	if err := json.Unmarshal(data, &top); err != nil {
-		return fmt.Errorf("cannot parse %s: %w", file, err)
+		return b, fmt.Errorf("cannot parse %s: %w", file, err)
 	}
-	t.Consent = string(top["remoteDialogSeen"]) == "true"
-	var projects map[string]json.RawMessage
+	b.consent = string(top["remoteDialogSeen"]) == "true"
 	if raw, ok := top["projects"]; ok {
-		if err := json.Unmarshal(raw, &projects); err != nil {
-			return fmt.Errorf("cannot parse %s: projects: %w", file, err)
+		if err := json.Unmarshal(raw, &b.projects); err != nil {
+			return b, fmt.Errorf("cannot parse %s: projects: %w", file, err)
 		}
 	}
-	t.By = trustedBy(t.Path, func(path string) bool {
-		var p map[string]json.RawMessage
-		raw, ok := projects[path]
-		return ok && json.Unmarshal(raw, &p) == nil && string(p["hasTrustDialogAccepted"]) == "true"
-	}, isGitRoot)
-	t.Trusted = t.By != ""
-	return nil
+	return b, nil
 }
 
 // trustedBy walks up from path to the first directory that is trusted, and
@@ -175,10 +195,11 @@ func granted(doc []byte, path string) ([]byte, error) {
 		}
 	}
 	// What was written must read as what was meant.
-	t := Trust{Path: path}
-	if err := t.read("the result", doc); err != nil {
+	book, err := parseTrusts("the result", doc)
+	if err != nil {
 		return nil, err
 	}
+	t := book.Of(path)
 	if path != "" && t.By != path || !t.Consent {
 		return nil, errors.New("the change would not take effect")
 	}

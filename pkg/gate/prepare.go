@@ -52,7 +52,7 @@ func prepare(o Order, warn func(string)) (prepared, *bridge.Cause) {
 	for _, name := range claude.Disabling(p.env) {
 		warn(name + " in the bridge's environment switches Remote Control off: remove it from [claude.env]")
 	}
-	p.dirs = claude.Dirs{Home: o.Home, ConfigDir: valueOf(p.env, "CLAUDE_CONFIG_DIR")}
+	p.dirs = claude.Dirs{Home: o.Home, ConfigDir: claude.Variable(p.env, "CLAUDE_CONFIG_DIR")}
 	if p.path, p.version, cause = findClaude(o, p.env); cause != nil {
 		return p, cause
 	}
@@ -191,7 +191,7 @@ func grant(o Order, p prepared, warn func(string)) *bridge.Cause {
 // findClaude resolves the binary on the bridge's own PATH and asks its
 // version, which is the only proof that it is a program at all.
 func findClaude(o Order, env []string) (path, version string, cause *bridge.Cause) {
-	path, c := claude.FindBinary(o.Binary, valueOf(env, "PATH"))
+	path, c := claude.FindBinary(o.Binary, claude.Variable(env, "PATH"))
 	if c.Name == "" {
 		version, c = claude.CheckVersion(context.Background(), claude.Command(env, ""), path, o.MinVersion)
 	}
@@ -199,16 +199,6 @@ func findClaude(o Order, env []string) (path, version string, cause *bridge.Caus
 		return "", "", &c
 	}
 	return path, version, nil
-}
-
-// valueOf gives a variable's value out of NAME=value, "" where it is not set.
-func valueOf(env []string, name string) string {
-	for _, v := range env {
-		if value, found := strings.CutPrefix(v, name+"="); found {
-			return value
-		}
-	}
-	return ""
 }
 
 // start executes claude in the foreground of the gate's terminal.
