@@ -158,6 +158,16 @@ func checkOrigins(value any) string {
 	return ""
 }
 
+func checkHosts(value any) string {
+	for _, s := range value.([]string) {
+		u, err := url.Parse("http://" + s)
+		if err != nil || u.Host != s || u.Hostname() == "" || u.User != nil || strings.HasSuffix(s, ":") || strings.ContainsAny(s, "*%") {
+			return `each must be a host such as "host.example" or "host.example:8443"`
+		}
+	}
+	return ""
+}
+
 func checkNetworks(value any) string {
 	for _, s := range value.([]string) {
 		if _, err := netip.ParseAddr(s); err == nil {

@@ -11,6 +11,7 @@ type Auth struct {
 	AllowUnauthenticatedNetwork bool         `toml:"allow_unauthenticated_network"`
 	CookieSecure                string       `toml:"cookie_secure"`
 	SessionMaxAgeSeconds        int          `toml:"session_max_age_seconds"`
+	SessionIdleSeconds          int          `toml:"session_idle_seconds"`
 	AllowedOrigins              []string     `toml:"allowed_origins"`
 	ReverseProxy                ReverseProxy `toml:"reverse_proxy"`
 }
@@ -34,7 +35,8 @@ func (a Auth) Enforced() bool {
 
 // APIServer is [api].
 type APIServer struct {
-	OpenAPIEnabled bool `toml:"openapi_enabled"`
+	AllowedHosts   []string `toml:"allowed_hosts"`
+	OpenAPIEnabled bool     `toml:"openapi_enabled"`
 }
 
 // Observability is [observability]: the Prometheus page.

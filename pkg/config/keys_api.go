@@ -21,6 +21,8 @@ func authKeys() []Key {
 			Doc: "Whether the session cookie is sent over https only; auto decides by the request."},
 		{Name: "auth.session_max_age_seconds", Kind: Int, Default: int64(604800), Min: 1, Surface: API,
 			Doc: "How long a login lasts."},
+		{Name: "auth.session_idle_seconds", Kind: Int, Default: int64(86400), Surface: API, Ours: true,
+			Doc: "How long a login lasts without being used; 0 for no such limit."},
 		{Name: "auth.allowed_origins", Kind: List, Default: []string{}, Surface: API,
 			Rule: "a list of origins such as \"https://host.example:8443\"", check: checkOrigins,
 			Doc: "Origins, besides the loopback ones, that browsers may send requests from."},
@@ -46,6 +48,9 @@ func authKeys() []Key {
 
 func apiKeys() []Key {
 	return []Key{
+		{Name: "api.allowed_hosts", Kind: List, Default: []string{}, Surface: API, Ours: true,
+			Rule: "a list of hosts such as \"host.example\" (any port) or \"host.example:8443\"", check: checkHosts,
+			Doc: "Names, besides localhost and those of auth.allowed_origins, by which the web socket may be addressed."},
 		{Name: "api.openapi_enabled", Kind: Bool, Default: false, Surface: API,
 			Doc: "Serve /openapi.json on the web socket; the unix socket always does."},
 		{Name: "observability.prometheus_enabled", Kind: Bool, Default: false, Surface: API,
