@@ -3,13 +3,18 @@
 // nothing that a bridge needs: losing it loses no bridge. One file, WAL, one
 // writer; every noun has its queries in a file of its own here, and no SQL is
 // anywhere else.
+//
+// A database that cannot be used is a *RefusedError with the way back; the API
+// then runs without it. docs/store.md tells operators the same.
 package store
 
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
@@ -18,37 +23,33 @@ import (
 // Store is an open database. Its methods may be called from several
 // goroutines.
 type Store struct {
-	Path   string
-	writer *sql.DB // one connection: SQLite has one writer, and waiting in Go is fair
-	reader *sql.DB
+	Path string
+	// Host is the name of this machine in the wire objects that are read; it
+	// is set before the first use.
+	Host string
+
+	writer  *sql.DB // one connection: SQLite has one writer, and waiting in Go is fair
+	reader  *sql.DB
+	refused atomic.Pointer[RefusedError]
 }
 
 // Open opens the database, makes it where there is none and brings its schema
-// up to date.
+// up to date, after a snapshot of what was there. Whatever keeps the database
+// from being used is a *RefusedError; ctx's end is not.
 func Open(ctx context.Context, path string) (*Store, error) {
-	s := &Store{Path: path}
-	var err error
-	if s.writer, err = connect(path, "rwc"); err != nil {
+	all, err := schemas()
+	if err != nil {
 		return nil, err
 	}
-	s.writer.SetMaxOpenConns(1)
-	if err := s.migrate(ctx); err != nil {
-		s.writer.Close()
-		return nil, err
-	}
-	if s.reader, err = connect(path, "ro"); err != nil {
-		s.writer.Close()
-		return nil, err
-	}
-	s.reader.SetMaxOpenConns(4)
-	return s, nil
+	return opening{path: path, schemas: all, step: func(string) {}}.open(ctx)
 }
 
 // connect opens a pool. _txlock=immediate: a transaction that reads before it
 // writes would fail at once where another one writes (SQLITE_BUSY_SNAPSHOT).
 func connect(path, mode string) (*sql.DB, error) {
 	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: "mode=" + mode +
-		"&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_txlock=immediate"}
+		"&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" +
+		"&_pragma=journal_size_limit(4194304)&_txlock=immediate"}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the database %s: %w", path, err)
@@ -58,12 +59,38 @@ func connect(path, mode string) (*sql.DB, error) {
 
 // Close closes the database.
 func (s *Store) Close() error {
-	_ = s.reader.Close()
-	return s.writer.Close()
+	var first error
+	if s.reader != nil {
+		first = s.reader.Close()
+	}
+	return errors.Join(first, s.writer.Close())
 }
 
-// Write runs f in a transaction of the one writer; f's error undoes it.
+// Refused gives why the database is not used any more, nil while it is. A
+// damaged one stays refused; a full disk or one that cannot be written is over
+// with the next write that succeeds.
+func (s *Store) Refused() error {
+	if r := s.refused.Load(); r != nil {
+		return r
+	}
+	return nil
+}
+
+// Write runs f in a transaction of the one writer; f's error undoes it. What
+// SQLite says about damage, a full disk or lost access becomes a
+// *RefusedError, here and in Refused.
 func (s *Store) Write(ctx context.Context, f func(tx *sql.Tx) error) error {
+	if r := s.refused.Load(); r != nil && r.Reason == Damaged {
+		return r // each further write could make it worse
+	}
+	err := s.write(ctx, f)
+	if r := s.refused.Load(); err == nil && r != nil && r.Reason != Damaged {
+		s.refused.CompareAndSwap(r, nil)
+	}
+	return s.note(err)
+}
+
+func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("cannot write to the database: %w", err)
@@ -76,6 +103,19 @@ func (s *Store) Write(ctx context.Context, f func(tx *sql.Tx) error) error {
 		return fmt.Errorf("cannot write to the database: %w", err)
 	}
 	return nil
+}
+
+// note remembers an error that means the database cannot be used, and gives it
+// as a *RefusedError; others pass. Readers pass their errors through it too.
+func (s *Store) note(err error) error {
+	r := refusalOf(s.Path, err)
+	if r == nil {
+		return err
+	}
+	if old := s.refused.Load(); old == nil || old.Reason != Damaged {
+		s.refused.Store(r)
+	}
+	return r
 }
 
 // stamp is a time as the database keeps it; 0 is unknown.

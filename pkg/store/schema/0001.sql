@@ -17,6 +17,7 @@ CREATE TABLE events (
 ) STRICT;
 CREATE INDEX events_instance ON events (instance, seq);
 CREATE INDEX events_kind ON events (kind, seq);
+CREATE INDEX events_project ON events (project, seq);
 CREATE INDEX events_at ON events (at);
 
 -- Where the journal was read to: one row, written in the transaction of the
