@@ -66,7 +66,8 @@ verify_units() {
     root=$(realpath "$out/stage")
     mkdir -p "$root/bin"
     cp /bin/sh "$root/bin/" # verify looks whether what a unit runs is there
-    MANPATH="$root/usr/share/man:" systemd-analyze verify --root="$root" 'clauster@hello.service' clauster.slice
+    MANPATH="$root/usr/share/man:" systemd-analyze verify --root="$root" 'clauster@hello.service' clauster.slice \
+        clauster-api.service clauster-api.socket clauster-web.socket clauster-wake.socket
     status=$?
     rm -rf "$root"
     return $status

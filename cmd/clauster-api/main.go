@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -32,11 +33,16 @@ type world struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
+	userMode       bool   // --user: the bridges of the calling user's own manager
+	configPath     string // -c FILE, "" for the default one
 }
 
 // commands maps each word to what it does.
 func commands() map[string]func(ctx context.Context, w world, args []string) error {
 	return map[string]func(context.Context, world, []string) error{
+		"serve":          serve,
+		"reload":         reload,
+		"check-exposure": checkExposure,
 		"version": func(_ context.Context, w world, _ []string) error {
 			_, err := fmt.Fprintln(w.stdout, "clauster-api", version)
 			return err
@@ -45,14 +51,24 @@ func commands() map[string]func(ctx context.Context, w world, args []string) err
 }
 
 func main() {
-	w := world{os.Stdin, os.Stdout, os.Stderr, os.Getenv}
+	w := world{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	err := dispatch(ctx, w, os.Args[1:])
 	stop()
 	os.Exit(report(w.stderr, err))
 }
 
+// dispatch runs a command line: [--user] [-c FILE] WORD [ARGUMENT…].
 func dispatch(ctx context.Context, w world, args []string) error {
+	flags := flag.NewFlagSet("clauster-api", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.BoolVar(&w.userMode, "user", false, "")
+	flags.StringVar(&w.configPath, "c", "", "")
+	flags.StringVar(&w.configPath, "config", "", "")
+	if err := flags.Parse(args); err != nil {
+		return &exitError{exitUsage, fmt.Errorf("cannot understand the command line: %w", err), "man clauster-api"}
+	}
+	args = flags.Args()
 	all := commands()
 	if len(args) > 0 {
 		if f, ok := all[args[0]]; ok {

@@ -20,6 +20,7 @@ type settings struct {
 	loading sync.Mutex
 	current atomic.Pointer[config.Config]
 	fault   atomic.Pointer[wire.Problem]
+	good    atomic.Bool // what is in force was read without a fault
 	changed []func(*config.Config) // in order; each must not block
 }
 
@@ -54,6 +55,7 @@ func (s *settings) load() *wire.Problem {
 		return p
 	}
 	s.fault.Store(nil)
+	s.good.Store(true)
 	s.current.Store(cfg)
 	for _, f := range s.changed {
 		f(cfg)

@@ -72,7 +72,7 @@ func (l *Logs) get(r *Request) Response {
 // «skipped» with {"skipped": n} where the viewer was too slow.
 func (l *Logs) events(w http.ResponseWriter, r *http.Request, i bridge.Instance, lines int) {
 	stream := newSSE(w)
-	l.view(r.Context(), i, lines, func(name string, value any) error { return stream.send(name, "", value) })
+	l.view(r.Context(), i, lines, stream.ping, func(name string, value any) error { return stream.send(name, "", value) })
 }
 
 // socket is the log as a WebSocket: one JSON text message per line, and
@@ -85,7 +85,8 @@ func (l *Logs) socket(w http.ResponseWriter, r *http.Request, i bridge.Instance,
 	}
 	defer c.CloseNow()
 	ctx := c.CloseRead(r.Context()) // nothing is expected from a viewer but its leaving
-	l.view(ctx, i, lines, func(_ string, value any) error {
+	ping := func() error { return c.Ping(ctx) }
+	l.view(ctx, i, lines, ping, func(_ string, value any) error {
 		data, err := json.Marshal(value)
 		if err != nil {
 			return err
@@ -103,15 +104,26 @@ func originHost(r *http.Request) string {
 	return host
 }
 
+// silence is after how long without a line a stream shows that it lives.
+const silence = 20 * time.Second
+
 // view sends a log until the viewer, the log or the server ends.
-func (l *Logs) view(ctx context.Context, i bridge.Instance, lines int, send func(name string, value any) error) {
+func (l *Logs) view(ctx context.Context, i bridge.Instance, lines int, ping func() error, send func(name string, value any) error) {
 	v, err := l.Tails.Follow(ctx, i, lines)
 	if err != nil {
 		return
 	}
 	defer v.Close()
 	for {
-		found, skipped, err := v.Next(ctx)
+		wait, cancel := context.WithTimeout(ctx, silence)
+		found, skipped, err := v.Next(wait)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			if ping() != nil {
+				return
+			}
+			continue
+		}
 		if err != nil {
 			if !errors.Is(err, context.Canceled) {
 				_ = send("error", wire.NewProblem(wire.Unavailable, "cannot follow the log: "+err.Error(), "journalctl -f -u "+i.Unit()))

@@ -35,8 +35,9 @@ func (a Auth) Enforced() bool {
 
 // APIServer is [api].
 type APIServer struct {
-	AllowedHosts   []string `toml:"allowed_hosts"`
-	OpenAPIEnabled bool     `toml:"openapi_enabled"`
+	AllowedHosts    []string `toml:"allowed_hosts"`
+	OpenAPIEnabled  bool     `toml:"openapi_enabled"`
+	IdleExitSeconds int      `toml:"idle_exit_seconds"`
 }
 
 // Observability is [observability]: the Prometheus page.
@@ -64,6 +65,7 @@ type Notifications struct {
 	BrowserEnabled          bool     `toml:"browser_enabled"`
 	URLs                    []string `toml:"urls"`
 	NotifyOnCrash           bool     `toml:"notify_on_crash"`
+	NotifyOnError           bool     `toml:"notify_on_error"`
 	NotifyOnReady           bool     `toml:"notify_on_ready"`
 	NotifyOnStop            bool     `toml:"notify_on_stop"`
 	NotifyOnPermission      bool     `toml:"notify_on_permission"`
@@ -71,10 +73,11 @@ type Notifications struct {
 	NotifyOnReconnectFailed bool     `toml:"notify_on_reconnect_failed"`
 }
 
-// Webhooks is [webhooks]. URLs are secrets; Events has every event's name.
+// Webhooks is [webhooks]. URLs and Secret are secrets; Events has every event's name.
 type Webhooks struct {
 	Enabled             bool            `toml:"enabled"`
 	URLs                []string        `toml:"urls"`
+	Secret              string          `toml:"secret"`
 	TimeoutSeconds      float64         `toml:"timeout_seconds"`
 	BlockPrivateTargets bool            `toml:"block_private_targets"`
 	Events              map[string]bool `toml:"events"`

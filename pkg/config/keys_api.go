@@ -48,6 +48,8 @@ func authKeys() []Key {
 
 func apiKeys() []Key {
 	return []Key{
+		{Name: "api.idle_exit_seconds", Kind: Int, Default: int64(0), Unset: "never", Surface: API, Ours: true,
+			Doc: "End the service after so many seconds without a request, a stream or a waiting delivery; its sockets start it again. 0 keeps it running."},
 		{Name: "api.allowed_hosts", Kind: List, Default: []string{}, Surface: API, Ours: true,
 			Rule: "a list of hosts such as \"host.example\" (any port) or \"host.example:8443\"", check: checkHosts,
 			Doc: "Names, besides localhost and those of auth.allowed_origins, by which the web socket may be addressed."},
@@ -80,24 +82,28 @@ func notifyKeys() []Key {
 		{Name: "notifications.browser_enabled", Kind: Bool, Default: false, Surface: Later,
 			Doc: "Offer notifications in the browser."},
 		{Name: "notifications.urls", Kind: List, Default: []string{}, Secret: true, Surface: API,
-			Rule: "a list of service URLs such as \"discord://TOKEN@ID\"", check: checkServiceURLs,
+			Rule: "a list of at most 32 service URLs such as \"discord://TOKEN@ID\"", check: checkServiceURLs,
 			Doc: "Where notifications go (shoutrrr URLs). They hold keys and are never shown."},
 	}
 	for _, n := range []struct {
 		key, doc string
 		on       bool
 	}{
-		{"crash", "a bridge crashed", true}, {"ready", "a bridge is ready", false}, {"stop", "a bridge was stopped", false},
+		{"crash", "a bridge crashed", true}, {"error", "a bridge could not start, or was refused", true}, {"ready", "a bridge is ready", false}, {"stop", "a bridge was stopped", false},
 		{"permission", "a bridge waits for a permission", false}, {"session_end", "a session ended", false},
 		{"reconnect_failed", "a bridge could not reconnect", false},
 	} {
-		keys = append(keys, Key{Name: "notifications.notify_on_" + n.key, Kind: Bool, Default: n.on, Surface: API, Doc: "Notify when " + n.doc + "."})
+		keys = append(keys, Key{Name: "notifications.notify_on_" + n.key, Kind: Bool, Default: n.on, Surface: API,
+			Ours: n.key == "error", Doc: "Notify when " + n.doc + "."})
 	}
 	keys = append(keys,
 		Key{Name: "webhooks.enabled", Kind: Bool, Default: false, Surface: API, Doc: "Post events to webhooks.urls."},
 		Key{Name: "webhooks.urls", Kind: List, Default: []string{}, Secret: true, Surface: API,
-			Rule: "a list of http:// or https:// URLs with a host", check: checkWebURLs,
+			Rule: "a list of at most 32 http:// or https:// URLs with a host", check: checkWebURLs,
 			Doc: "Where events are posted. URLs may hold keys and are never shown."},
+		Key{Name: "webhooks.secret", Kind: String, Default: "", Unset: "posts are not signed", Example: `"A-LONG-RANDOM-TEXT"`, Secret: true, Surface: API, Ours: true,
+			Rule: "at least 16 characters, or whsec_ and base64", check: checkWebhookSecret,
+			Doc: "The key of the signature that every post carries (Standard Webhooks: webhook-signature)."},
 		Key{Name: "webhooks.timeout_seconds", Kind: Float, Default: 10.0, Max: 600, Above: true, Surface: API, Doc: "How long one post may take."},
 		Key{Name: "webhooks.block_private_targets", Kind: Bool, Default: true, Surface: API,
 			Doc: "Refuse targets on loopback, link-local, private and reserved addresses. (The Python Clauster has false.)"},

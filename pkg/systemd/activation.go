@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -72,4 +73,24 @@ func (s Socket) Datagrams() (*net.UnixConn, error) {
 		return nil, fmt.Errorf("cannot read from the socket %q: it is no unix socket", s.Name)
 	}
 	return u, nil
+}
+
+// StreamAddresses are the ListenStream= addresses of a socket unit as systemd
+// shows them: a path, or address and port (property Listen of
+// org.freedesktop.systemd1.Socket).
+func (b *Bus) StreamAddresses(ctx context.Context, unit string) ([]string, error) {
+	rows, err := property[[][]any](ctx, b, unitPath(unit), "org.freedesktop.systemd1.Socket", "Listen")
+	if err != nil {
+		return nil, err
+	}
+	var addresses []string
+	for _, row := range rows {
+		if len(row) != 2 || row[0] != "Stream" {
+			continue
+		}
+		if text, ok := row[1].(string); ok {
+			addresses = append(addresses, text)
+		}
+	}
+	return addresses, nil
 }

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"clauster/pkg/auth"
+	"clauster/pkg/client"
+	"clauster/pkg/config"
+	"clauster/pkg/door"
+	"clauster/pkg/systemd"
+	"clauster/pkg/wire"
+)
+
+// Bounds of the service.
+const (
+	maxWebConnections = 512
+	drainWait         = 20 * time.Second
+)
+
+// serve is the service: it answers on the sockets that systemd passed until it
+// is asked to stop, or has had nothing to do for api.idle_exit_seconds.
+func serve(ctx context.Context, w world, _ []string) error {
+	d, err := newDaemon(w)
+	if err != nil {
+		return err
+	}
+	return d.run(ctx)
+}
+
+// daemon is the service with all its parts.
+type daemon struct {
+	world
+	log      *slog.Logger
+	host     string
+	manager  systemd.Manager
+	settings *settings
+	notify   *systemd.Notifier
+	certs    *certificates
+	tlsFault atomic.Pointer[wire.Problem]
+
+	unix, web []net.Listener
+	wake      []*net.UnixConn
+
+	*nouns
+	doors *door.Doors
+	parts sync.WaitGroup
+	fail  context.CancelCauseFunc
+}
+
+// newDaemon takes over what systemd passed.
+func newDaemon(w world) (*daemon, error) {
+	d := &daemon{world: w, certs: &certificates{credentials: w.getenv("CREDENTIALS_DIRECTORY")}}
+	d.settings = &settings{source: w.source(), log: newLogger(w.stderr, slog.LevelInfo)}
+	d.settings.load() // a fault is told on every surface: health, web door, journal
+	d.log = newLogger(w.stderr, logLevel(d.settings.config().LogLevel))
+	d.settings.log = d.log
+	if w.userMode {
+		d.manager = systemd.User
+	}
+	d.host, _ = os.Hostname()
+	var err error
+	if d.notify, err = systemd.NewNotifier(w.getenv); err != nil {
+		return nil, err
+	}
+	if err := d.takeSockets(); err != nil {
+		return nil, err
+	}
+	d.settings.changed = append(d.settings.changed, d.loadTLS)
+	d.loadTLS(d.settings.config())
+	return d, nil
+}
+
+// takeSockets tells the doors apart by the names their units give them.
+func (d *daemon) takeSockets() error {
+	for _, s := range systemd.Sockets(d.getenv) {
+		switch s.Name {
+		case "api", "web":
+			l, err := s.Listener()
+			if err != nil {
+				return err
+			}
+			if s.Name == "api" {
+				d.unix = append(d.unix, l)
+			} else {
+				d.web = append(d.web, l)
+			}
+		case "wake":
+			c, err := s.Datagrams()
+			if err != nil {
+				return err
+			}
+			d.wake = append(d.wake, c)
+		default:
+			d.log.Warn("a socket of no known name was passed and is not used", "name", s.Name)
+		}
+	}
+	if len(d.unix) == 0 {
+		return &exitError{exitConfig, errors.New("cannot serve: systemd passed no socket named api"), "systemctl start clauster-api.socket"}
+	}
+	return nil
+}
+
+func (d *daemon) loadTLS(cfg *config.Config) {
+	d.tlsFault.Store(nil)
+	if err := d.certs.load(cfg); err != nil {
+		d.log.Error(err.Error())
+		d.tlsFault.Store(wire.NewProblem(wire.DoorClosed, err.Error(), "clauster-ctl config check"))
+	}
+}
+
+// webClosed is why the web door answers nobody, nil while it does. It is asked
+// anew for each request: a reload may open or close it.
+func (d *daemon) webClosed() *wire.Problem {
+	if p := d.settings.faulty(); p != nil && !d.settings.good.Load() {
+		return wire.NewProblem(wire.DoorClosed, p.Detail, p.Hint)
+	}
+	if p := d.tlsFault.Load(); p != nil {
+		return p
+	}
+	for _, l := range d.web {
+		if p := exposed(l.Addr().String(), d.settings.config()); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+// run serves until ctx ends or the API is idle.
+func (d *daemon) run(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	d.fail = fail
+	partsCtx, stopParts := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopParts()
+	n, err := d.makeNouns(partsCtx)
+	if err != nil {
+		return err
+	}
+	d.nouns = n
+	server := d.server()
+	d.doors = door.Open(d.log,
+		door.Door{Name: "api", Listeners: d.unix, Handler: server.Handler(auth.UnixDoor), Connected: auth.ConnContext},
+		door.Door{Name: "web", Listeners: d.web, Handler: server.Handler(auth.WebDoor), Connected: auth.ConnContext,
+			Limit: maxWebConnections, TLS: d.certs.config()})
+	for _, c := range d.wake {
+		d.parts.Go(func() { door.Wake(c, d.woken) })
+	}
+	if interval := d.notify.Watchdog() / 2; interval > 0 {
+		d.part(func() { door.Watchdog(partsCtx, d.log, interval, d.askMyself, func() error { return d.notify.Send("WATCHDOG=1") }) })
+	}
+	if err := d.notify.Send("READY=1", "STATUS="+d.statusText()); err != nil {
+		return err
+	}
+	d.wait(ctx)
+	return d.stop(ctx, stopParts)
+}
+
+// part runs something until the service ends.
+func (d *daemon) part(f func()) { d.parts.Go(f) }
+
+// wait returns when the service is to end.
+func (d *daemon) wait(ctx context.Context) {
+	after := time.Duration(d.settings.config().API.IdleExitSeconds) * time.Second
+	if after <= 0 {
+		<-ctx.Done()
+		return
+	}
+	if door.Idle(ctx, after, d.busy, d.doors.LastUse) {
+		d.log.Info("nothing to do: the sockets start the service again when there is", "idle_seconds", after.Seconds())
+	}
+}
+
+// stop drains: what is being answered and delivered is finished, what connects
+// meanwhile waits for the next process.
+func (d *daemon) stop(ctx context.Context, stopParts func()) error {
+	_ = d.notify.Send("STOPPING=1", "STATUS=draining")
+	drain, cancel := context.WithTimeout(context.Background(), drainWait)
+	defer cancel()
+	err := d.doors.Drain(drain)
+	for _, c := range d.wake {
+		c.Close()
+	}
+	stopParts()
+	d.nouns.close(drain)
+	d.parts.Wait()
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	if err != nil {
+		d.log.Warn("not everything in flight was finished", "error", err)
+	}
+	return nil
+}
+
+// askMyself is the watchdog's request, through the socket like anybody's.
+func (d *daemon) askMyself(ctx context.Context) error {
+	return client.New(d.unix[0].Addr().String()).Call(ctx, http.MethodGet, "/healthz", nil, nil)
+}
+
+// statusText is what systemctl status shows.
+func (d *daemon) statusText() string {
+	if p := d.settings.faulty(); p != nil {
+		return wireText(p)
+	}
+	if len(d.web) > 0 {
+		if p := d.webClosed(); p != nil {
+			return wireText(p)
+		}
+	}
+	return fmt.Sprintf("serving on %d sockets", len(d.unix)+len(d.web))
+}
+
+func wireText(p *wire.Problem) string {
+	if p.Hint == "" {
+		return p.Detail
+	}
+	return p.Detail + " — " + p.Hint
+}
