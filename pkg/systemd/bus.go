@@ -86,7 +86,7 @@ func (m Manager) String() string {
 // dial opens and authenticates one private connection. godbus takes its
 // context for the connection's life, not the dialling, so none is given; the
 // socket is local, and authentication is bounded by closing it late.
-func dial(m Manager) (*dbus.Conn, error) {
+func dial(m Manager, options ...dbus.ConnOption) (*dbus.Conn, error) {
 	address := "unix:path=/run/dbus/system_bus_socket"
 	if a := os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"); a != "" {
 		address = a
@@ -101,7 +101,7 @@ func dial(m Manager) (*dbus.Conn, error) {
 			address = "unix:path=" + dir + "/bus"
 		}
 	}
-	conn, err := dbus.Dial(address)
+	conn, err := dbus.Dial(address, options...)
 	if err != nil {
 		return nil, err
 	}

@@ -111,13 +111,18 @@ func assignService(v []any) (ServiceProperties, error) {
 		}
 	}
 	s.InvocationID = fmt.Sprintf("%x", id)
-	s.MainPID, s.Restarts, s.ExitCode = int(pid), int(restarts), -1
-	const exited = 1 // CLD_EXITED of waitid(2)
-	if code == exited {
-		s.ExitCode = int(status)
-	}
+	s.MainPID, s.Restarts, s.ExitCode = int(pid), int(restarts), exitCode(code, status)
 	if since != 0 {
 		s.Since = time.UnixMicro(int64(since)).UTC()
 	}
 	return s, nil
+}
+
+// exitCode is a process's exit status, -1 where it did not exit by itself.
+func exitCode(code, status int32) int {
+	const exited = 1 // CLD_EXITED of waitid(2)
+	if code == exited {
+		return int(status)
+	}
+	return -1
 }
