@@ -9,15 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"clauster/pkg/bridge"
 	"clauster/pkg/wire"
 )
 
 // MaxPage bounds a page of events.
 const MaxPage = 500
-
-// CounterCrashes counts crash events per project, and in all under "".
-const CounterCrashes = "crashes"
 
 // ErrNoEvent means that no event has this id.
 var ErrNoEvent = errors.New("there is no such event")
@@ -55,7 +51,7 @@ func (s *Store) AddEvents(ctx context.Context, events []wire.Event, to Position,
 		}
 		defer insert.Close()
 		for _, e := range events {
-			isNew, err := addEvent(ctx, tx, insert, &e)
+			isNew, err := s.addEvent(ctx, tx, insert, &e)
 			if err != nil {
 				return err
 			}
@@ -78,7 +74,7 @@ func (s *Store) AddEvents(ctx context.Context, events []wire.Event, to Position,
 	return added, nil
 }
 
-func addEvent(ctx context.Context, tx *sql.Tx, insert *sql.Stmt, e *wire.Event) (isNew bool, err error) {
+func (s *Store) addEvent(ctx context.Context, tx *sql.Tx, insert *sql.Stmt, e *wire.Event) (isNew bool, err error) {
 	fields := []byte("{}")
 	if len(e.Fields) > 0 {
 		if fields, err = json.Marshal(e.Fields); err != nil {
@@ -92,14 +88,7 @@ func addEvent(ctx context.Context, tx *sql.Tx, insert *sql.Stmt, e *wire.Event) 
 	if err != nil {
 		return false, wrap("cannot store event "+e.ID, err)
 	}
-	if e.Kind == string(bridge.EventCrash) {
-		for _, label := range []string{"", e.Project} {
-			if err := Count(ctx, tx, CounterCrashes, label, 1); err != nil {
-				return false, err
-			}
-		}
-	}
-	return true, nil
+	return true, s.countEvent(ctx, tx, e.Kind, e.Project, e.Fields)
 }
 
 func setPosition(ctx context.Context, tx *sql.Tx, p Position) error {
@@ -244,32 +233,6 @@ func (s *Store) DeleteEventsBefore(ctx context.Context, t time.Time) (deleted in
 		return wrap("cannot note what was deleted", setMetaTime(ctx, tx, metaPruned, t))
 	})
 	return deleted, deleted == pruneChunk, err
-}
-
-// Count adds to a counter that outlives everything but the database.
-func Count(ctx context.Context, tx *sql.Tx, name, label string, by int64) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO counters (name, label, value) VALUES (?, ?, ?)
-		ON CONFLICT (name, label) DO UPDATE SET value = value + excluded.value`, name, label, by)
-	return wrap("cannot count "+name, err)
-}
-
-// Counter gives a counter's values by label.
-func (s *Store) Counter(ctx context.Context, name string) (map[string]int64, error) {
-	rows, err := s.reader.QueryContext(ctx, "SELECT label, value FROM counters WHERE name = ?", name)
-	if err != nil {
-		return nil, s.note(wrap("cannot read counter "+name, err))
-	}
-	defer rows.Close()
-	values := map[string]int64{}
-	for rows.Next() {
-		var label string
-		var value int64
-		if err := rows.Scan(&label, &value); err != nil {
-			return nil, s.note(wrap("cannot read counter "+name, err))
-		}
-		values[label] = value
-	}
-	return values, s.note(wrap("cannot read counter "+name, rows.Err()))
 }
 
 // wrap adds what was tried to an error, and leaves nil alone.
