@@ -91,10 +91,8 @@ func (s *Server) endpoint(route *Route, door auth.Door) http.Handler {
 }
 
 func (s *Server) answer(route *Route, door auth.Door, _ http.ResponseWriter, r *http.Request) Response {
-	if door == auth.WebDoor && !route.Bare && s.WebClosed != nil {
-		if p := s.WebClosed(); p != nil {
-			return Refusal{p}
-		}
+	if p := s.closed(route, door); p != nil {
+		return Refusal{p}
 	}
 	who, problem := s.Gate.Admit(r, door)
 	switch {
@@ -105,12 +103,26 @@ func (s *Server) answer(route *Route, door auth.Door, _ http.ResponseWriter, r *
 	case !who.May(route.Access):
 		return Refuse(wire.Forbidden, fmt.Sprintf("cannot allow this to %s: it needs the scope %s", who, route.Access), "")
 	}
-	if route.NeedsStore && s.StoreRefused != nil {
-		if p := s.StoreRefused(); p != nil {
-			return Refusal{p}
+	return route.Handle(&Request{Request: r, Principal: who, Door: door})
+}
+
+// closed is why a route is not answered now whoever asks. Without the database
+// nobody's session or token can be checked on the web door, and nothing that is
+// done would be remembered: this host's own door still shows what there is.
+func (s *Server) closed(route *Route, door auth.Door) *wire.Problem {
+	if route.Bare {
+		return nil
+	}
+	if door == auth.WebDoor && s.WebClosed != nil {
+		if p := s.WebClosed(); p != nil {
+			return p
 		}
 	}
-	return route.Handle(&Request{Request: r, Principal: who, Door: door})
+	reads := route.Method == http.MethodGet && !route.NeedsStore
+	if s.StoreRefused == nil || door == auth.UnixDoor && (reads || route.LocalOnly) {
+		return nil
+	}
+	return s.StoreRefused()
 }
 
 // recorder remembers the status code.
