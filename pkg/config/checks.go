@@ -1,7 +1,9 @@
 package config
 
 import (
+	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -180,24 +182,45 @@ func checkNetworks(value any) string {
 	return ""
 }
 
+// maxTargets bounds webhooks.urls and notifications.urls: each has a worker.
+const maxTargets = 32
+
 func checkWebURLs(value any) string {
-	for _, s := range value.([]string) {
+	list := value.([]string)
+	for _, s := range list {
 		u, err := url.Parse(s)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 			return "each must be an http:// or https:// URL with a host"
 		}
 	}
+	if len(list) > maxTargets {
+		return "there must be at most 32 of them"
+	}
 	return ""
 }
 
-// checkServiceURLs looks at the form only: which services there are is the
-// sender's business.
+func checkWebhookSecret(value any) string {
+	s := value.(string)
+	coded, found := strings.CutPrefix(s, "whsec_")
+	if raw, err := base64.StdEncoding.DecodeString(coded); found && (err != nil || len(raw) < 16) {
+		return "behind whsec_ it must be the base64 of at least 16 bytes: echo whsec_$(openssl rand -base64 32)"
+	}
+	if s != "" && len(s) < 16 {
+		return "it must be at least 16 characters long: echo whsec_$(openssl rand -base64 32)"
+	}
+	return ""
+}
+
+// checkServiceURLs says what is wrong without a word of the URL: it holds keys.
 func checkServiceURLs(value any) string {
-	for _, s := range value.([]string) {
-		scheme, rest, found := strings.Cut(s, "://")
-		if !found || scheme == "" || rest == "" || strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz0123456789+-.") != "" {
-			return "each must be a URL: SERVICE://…"
+	list := value.([]string)
+	for i, s := range list {
+		if _, broken := ServiceURL(s); broken != "" {
+			return fmt.Sprintf("number %d cannot be used: %s", i+1, broken)
 		}
+	}
+	if len(list) > maxTargets {
+		return "there must be at most 32 of them"
 	}
 	return ""
 }
