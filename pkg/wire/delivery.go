@@ -51,3 +51,16 @@ type Deliveries struct {
 	Targets    []Target   `json:"targets"`
 	Next       string     `json:"next,omitempty"`
 }
+
+// NotifyResult is how a test message to one notification target went.
+type NotifyResult struct {
+	Target string `json:"target"`
+	OK     bool   `json:"ok"`
+	Error  string `json:"error,omitempty"` // redacted
+}
+
+// NotifyTest is the answer of POST /api/v1/notify/test.
+type NotifyTest struct {
+	Host    string         `json:"host"`
+	Results []NotifyResult `json:"results"`
+}
