@@ -44,8 +44,9 @@ func (s *Store) AddEvents(ctx context.Context, events []wire.Event, to Position,
 	var added []wire.Event
 	err := s.Write(ctx, func(tx *sql.Tx) error {
 		added = added[:0]
+		// Not ON CONFLICT DO NOTHING: that uses up a seq for every repeat.
 		insert, err := tx.PrepareContext(ctx, `INSERT INTO events (id, at, kind, instance, project, label, run, status, message, fields)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING RETURNING seq`)
+			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE NOT EXISTS (SELECT 1 FROM events WHERE id = ?1) RETURNING seq`)
 		if err != nil {
 			return wrap("cannot store events", err)
 		}

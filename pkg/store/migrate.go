@@ -108,6 +108,8 @@ func (o opening) prepare() error {
 		return err
 	case !info.Mode().IsRegular():
 		return errNotRegular
+	case info.Size() > 0 && info.Size() < 512: // SQLite would take it for an empty one
+		return fmt.Errorf("it has %d bytes, and no database is that short", info.Size())
 	case info.Mode().Perm()&0o077 != 0:
 		return os.Chmod(o.path, 0o600)
 	}
