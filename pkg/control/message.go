@@ -39,11 +39,10 @@ type State struct {
 	Links          []string              `json:"links,omitempty"` // claude.ai; for entitled peers only
 	SessionRef     string                `json:"session_ref,omitempty"`
 	Viewers        int                   `json:"viewers"`
-	Crashes        int                   `json:"crashes,omitempty"`    // in a row
-	Reattaches     int                   `json:"reattaches,omitempty"` // of this run
-	LinesSent      uint64                `json:"lines_sent"`           // log lines given to the journal
-	LinesDropped   uint64                `json:"lines_dropped"`        // over the budget or the journal's queue
-	SpoolBytes     int64                 `json:"spool_bytes,omitempty"`
+	Crashes        int                   `json:"crashes,omitempty"`     // in a row
+	Reattaches     int                   `json:"reattaches,omitempty"`  // of this run
+	LinesSent      uint64                `json:"lines_sent"`            // log lines given to the journal
+	LinesDropped   uint64                `json:"lines_dropped"`         // over the budget or the journal's queue
 	ConfigHash     string                `json:"config_hash,omitempty"` // of the configuration it was launched with
 }
 

@@ -3,7 +3,6 @@ package systemd
 import (
 	"context"
 	"fmt"
-	"path"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -35,23 +34,6 @@ func (b *Bus) ListUnits(ctx context.Context, patterns ...string) ([]UnitStatus, 
 		units[i] = UnitStatus{r.Name, r.Load, r.Active, r.Sub}
 	}
 	return units, nil
-}
-
-// EnabledUnits gives the names of enabled unit files that match a pattern;
-// the template itself is left out.
-func (b *Bus) EnabledUnits(ctx context.Context, pattern, template string) ([]string, error) {
-	var rows []struct{ Path, State string }
-	err := b.manager(ctx, "ListUnitFilesByPatterns", []string{"enabled", "enabled-runtime"}, []string{pattern}).Store(&rows)
-	if err != nil {
-		return nil, explain("cannot list enabled units", err)
-	}
-	var names []string
-	for _, r := range rows {
-		if name := path.Base(r.Path); name != template {
-			names = append(names, name)
-		}
-	}
-	return names, nil
 }
 
 // ServiceProperties are the properties of one service that a list shows.

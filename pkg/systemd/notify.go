@@ -51,17 +51,11 @@ func NewNotifier(getenv func(string) string) (*Notifier, error) {
 // Watchdog is the unit's WatchdogSec, 0 where there is none.
 func (n *Notifier) Watchdog() time.Duration { return n.watchdog }
 
-// Active reports whether a service manager listens.
-func (n *Notifier) Active() bool { return n.fd >= 0 }
-
 // Send passes assignments such as "READY=1". Newlines inside one would forge
 // another and are replaced by spaces.
 func (n *Notifier) Send(assignments ...string) error {
 	return n.send(nil, assignments...)
 }
-
-// Status sends STATUS=text.
-func (n *Notifier) Status(text string) error { return n.Send("STATUS=" + text) }
 
 // Store hands descriptors to the manager's fd store under a name, with
 // FDPOLL=0: without it the manager drops a terminal (and on new kernels a

@@ -52,10 +52,10 @@ func (m *manager) receive() (string, []int) {
 
 func TestNotifier(t *testing.T) {
 	m, n := newManager(t)
-	if n.Watchdog() != 30*time.Second || !n.Active() {
-		t.Errorf("watchdog %s, active %v", n.Watchdog(), n.Active())
+	if n.Watchdog() != 30*time.Second {
+		t.Errorf("watchdog %s", n.Watchdog())
 	}
-	if err := n.Status("ok: one\nREADY=1"); err != nil {
+	if err := n.Send("STATUS=ok: one\nREADY=1"); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := m.receive(); got != "STATUS=ok: one READY=1" {
@@ -101,7 +101,7 @@ func TestBarrier(t *testing.T) {
 
 func TestWithoutManager(t *testing.T) {
 	n, err := NewNotifier(func(string) string { return "" })
-	if err != nil || n.Active() || n.Send("READY=1") != nil || n.Barrier(time.Second) != nil {
+	if err != nil || n.Send("READY=1") != nil || n.Barrier(time.Second) != nil {
 		t.Errorf("a keeper run by hand: %v", err)
 	}
 	if _, err := NewNotifier(func(string) string { return "relative" }); err == nil {
