@@ -49,3 +49,6 @@ func (c *placed) Close() error {
 	defer c.leave()
 	return c.Conn.Close()
 }
+
+// NetConn gives the connection itself, whose peer the kernel can be asked about.
+func (c *placed) NetConn() net.Conn { return c.Conn }
