@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"sync/atomic"
@@ -183,7 +182,7 @@ func (g *Gate) proxied(r *http.Request, p *policy) (string, *wire.Problem) {
 func (g *Gate) admitOpen(r *http.Request, p *policy, local netip.AddrPort) (Principal, *wire.Problem) {
 	nobody := Principal{Kind: Nobody, UID: -1}
 	if !loopbackAddr(local) && !p.cfg.Auth.AllowUnauthenticatedNetwork {
-		return nobody, Exposed(net.TCPAddrFromAddrPort(local), p.cfg)
+		return nobody, Exposed(local.Addr(), p.cfg.Auth)
 	}
 	if problem := g.fromAgent(r); problem != nil {
 		return nobody, problem
