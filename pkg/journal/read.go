@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"strconv"
@@ -37,63 +36,6 @@ var ErrStop = errors.New("stop reading")
 // that cannot be decoded are passed over.
 func Read(ctx context.Context, q Query, f func(Entry) error) error {
 	return run(ctx, q.args(), f)
-}
-
-// pause is how long Follow waits before it runs a journalctl that ended again.
-const pause = 500 * time.Millisecond
-
-// Follow is Read that goes on with what is written later, until f's first
-// error or the end of ctx. When journalctl ends (journald was restarted, the
-// files were rotated away) it is run again after the last entry that was seen.
-func Follow(ctx context.Context, q Query, f func(Entry) error) error {
-	var last Entry
-	for {
-		err := run(ctx, append(q.args(), "--follow"), func(e Entry) error {
-			last = e
-			if err := f(e); err != nil {
-				return &callbackError{err}
-			}
-			return nil
-		})
-		var from *callbackError
-		switch {
-		case errors.As(err, &from) && errors.Is(from.err, ErrStop):
-			return nil
-		case errors.As(err, &from):
-			return from.err
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrPermission):
-			return err
-		}
-		q = q.resume(last, err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
-}
-
-// callbackError marks an error that came from the caller's function.
-type callbackError struct{ err error }
-
-func (e *callbackError) Error() string { return e.err.Error() }
-
-// resume continues a query after the last entry. A run that failed may have
-// failed on its cursor, whose file is gone: the time stands in for it, at the
-// price of a repeat, which carries the same event id.
-func (q Query) resume(last Entry, failure error) Query {
-	if last.Cursor == "" {
-		return q
-	}
-	q.Lines = 0
-	if failure != nil && q.After == last.Cursor {
-		q.After, q.Since = "", last.Time
-		return q
-	}
-	q.After, q.Since = last.Cursor, time.Time{}
-	return q
 }
 
 func (q Query) args() []string {
