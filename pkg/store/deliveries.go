@@ -39,10 +39,7 @@ func (s *Store) QueueDelivery(ctx context.Context, tx *sql.Tx, d Outgoing) error
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id, channel, target) DO NOTHING`,
 		d.ID, d.EventID, d.Event, d.Instance, d.Channel, d.Target, d.Body, wire.DeliveryWaiting,
 		stamp(d.Created.Time), stamp(d.Created.Time), stamp(d.Next.Time))
-	if err != nil {
-		return fmt.Errorf("cannot queue a delivery: %w", err)
-	}
-	return nil
+	return wrap("cannot queue a delivery", err)
 }
 
 // DueDeliveries gives what is due for a target, oldest first, and, where
@@ -51,18 +48,18 @@ func (s *Store) DueDeliveries(ctx context.Context, channel, target string, now t
 	rows, err := s.reader.QueryContext(ctx, `SELECT `+deliveryColumns+`, body FROM deliveries
 		WHERE channel = ? AND target = ? AND state = 'waiting' AND next <= ? ORDER BY next, rowid LIMIT ?`, channel, target, stamp(now), limit)
 	if err != nil {
-		return nil, next, fmt.Errorf("cannot read the outbox: %w", err)
+		return nil, next, s.note(wrap("cannot read the outbox", err))
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var o Outgoing
-		if o.Delivery, err = scanDelivery(rows, &o.Body); err != nil {
+		if o.Delivery, err = s.scanDelivery(rows, &o.Body); err != nil {
 			return nil, next, err
 		}
 		due = append(due, o)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, next, fmt.Errorf("cannot read the outbox: %w", err)
+		return nil, next, s.note(wrap("cannot read the outbox", err))
 	}
 	if len(due) > 0 {
 		return due, next, nil
@@ -70,7 +67,7 @@ func (s *Store) DueDeliveries(ctx context.Context, channel, target string, now t
 	var us sql.NullInt64
 	err = s.reader.QueryRowContext(ctx, `SELECT min(next) FROM deliveries WHERE channel = ? AND target = ? AND state = 'waiting'`, channel, target).Scan(&us)
 	if err != nil {
-		return nil, next, fmt.Errorf("cannot read the outbox: %w", err)
+		return nil, next, s.note(wrap("cannot read the outbox", err))
 	}
 	return nil, moment(us.Int64), nil
 }
@@ -79,18 +76,18 @@ func (s *Store) DueDeliveries(ctx context.Context, channel, target string, now t
 func (s *Store) WaitingTargets(ctx context.Context) ([]wire.Target, error) {
 	rows, err := s.reader.QueryContext(ctx, `SELECT DISTINCT channel, target FROM deliveries WHERE state = 'waiting'`)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the outbox: %w", err)
+		return nil, s.note(wrap("cannot read the outbox", err))
 	}
 	defer rows.Close()
 	var all []wire.Target
 	for rows.Next() {
 		var t wire.Target
 		if err := rows.Scan(&t.Channel, &t.Target); err != nil {
-			return nil, fmt.Errorf("cannot read the outbox: %w", err)
+			return nil, s.note(wrap("cannot read the outbox", err))
 		}
 		all = append(all, t)
 	}
-	return all, rows.Err()
+	return all, s.note(wrap("cannot read the outbox", rows.Err()))
 }
 
 // Attempt is how one try of a delivery ended.
@@ -115,7 +112,7 @@ func (s *Store) EndAttempts(ctx context.Context, channel, target string, at time
 			_, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = ?, attempts = attempts + 1, updated = ?, next = ?, code = ?, error = ?
 				WHERE id = ? AND state = 'waiting'`, a.State, stamp(at), stamp(a.Next), a.Code, a.Error, a.ID)
 			if err != nil {
-				return fmt.Errorf("cannot keep the result of a delivery: %w", err)
+				return wrap("cannot keep the result of a delivery", err)
 			}
 		}
 		health := `INSERT INTO targets (channel, target, success) VALUES (?, ?, ?)
@@ -126,10 +123,8 @@ func (s *Store) EndAttempts(ctx context.Context, channel, target string, at time
 				ON CONFLICT DO UPDATE SET failures = failures + 1, failure = excluded.failure, error = excluded.error`
 			args = append(args, failed)
 		}
-		if _, err := tx.ExecContext(ctx, health, args...); err != nil {
-			return fmt.Errorf("cannot keep the health of a target: %w", err)
-		}
-		return nil
+		_, err := tx.ExecContext(ctx, health, args...)
+		return wrap("cannot keep the health of a target", err)
 	})
 }
 
@@ -140,12 +135,12 @@ func (s *Store) AbandonDeliveries(ctx context.Context, channel, target string, n
 		_, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 'dead', updated = ?, next = 0, error = ?
 			WHERE channel = ? AND target = ? AND state = 'waiting' AND next <= ?`, stamp(now), reason, channel, target, stamp(now))
 		if err != nil {
-			return fmt.Errorf("cannot give up deliveries: %w", err)
+			return wrap("cannot give up deliveries", err)
 		}
 		var us sql.NullInt64
 		err = tx.QueryRowContext(ctx, `SELECT min(next) FROM deliveries WHERE channel = ? AND target = ? AND state = 'waiting'`, channel, target).Scan(&us)
 		next = moment(us.Int64)
-		return err
+		return wrap("cannot read the outbox", err)
 	})
 	return next, err
 }
@@ -159,7 +154,7 @@ func (s *Store) ChangeDelivery(ctx context.Context, id, verb string, now time.Ti
 	var d wire.Delivery
 	err := s.Write(ctx, func(tx *sql.Tx) error {
 		var err error
-		if d, err = scanDelivery(tx.QueryRowContext(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE id = ?`, id)); err != nil {
+		if d, err = s.scanDelivery(tx.QueryRowContext(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE id = ?`, id)); err != nil {
 			return err
 		}
 		if err := changeState(&d, verb, now); err != nil {
@@ -168,10 +163,7 @@ func (s *Store) ChangeDelivery(ctx context.Context, id, verb string, now time.Ti
 		d.Updated = wire.Time{Time: now}
 		_, err = tx.ExecContext(ctx, `UPDATE deliveries SET state = ?, attempts = ?, next = ?, updated = ? WHERE id = ?`,
 			d.State, d.Attempts, stamp(d.Next.Time), stamp(now), id)
-		if err != nil {
-			return fmt.Errorf("cannot %s delivery %s: %w", verb, id, err)
-		}
-		return nil
+		return wrap("cannot "+verb+" delivery "+id, err)
 	})
 	return d, err
 }
@@ -207,14 +199,24 @@ func changeState(d *wire.Delivery, verb string, now time.Time) error {
 	return nil
 }
 
-// PruneDeliveries forgets what was finished before a time; it belongs in the
-// transaction that forgets events. Waiting ones stay whatever their age.
-func (s *Store) PruneDeliveries(ctx context.Context, tx *sql.Tx, before time.Time) (int64, error) {
-	res, err := tx.ExecContext(ctx, `DELETE FROM deliveries WHERE state <> 'waiting' AND updated < ?`, stamp(before))
-	if err != nil {
-		return 0, fmt.Errorf("cannot forget old deliveries: %w", err)
-	}
-	return res.RowsAffected()
+// DeleteDeliveriesBefore forgets some of what was finished before a time, as
+// DeleteEventsBefore does; more tells to call it again. Waiting ones stay
+// whatever their age.
+func (s *Store) DeleteDeliveriesBefore(ctx context.Context, t time.Time) (deleted int64, more bool, err error) {
+	err = s.Write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE state <> 'waiting' AND updated < ? LIMIT ?)`,
+			stamp(t), pruneChunk)
+		if err != nil {
+			return wrap("cannot forget old deliveries", err)
+		}
+		if deleted, err = res.RowsAffected(); err != nil {
+			return wrap("cannot forget old deliveries", err)
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM targets WHERE max(success, failure) < ? AND NOT EXISTS
+			(SELECT 1 FROM deliveries d WHERE d.channel = targets.channel AND d.target = targets.target)`, stamp(t))
+		return wrap("cannot forget old targets", err)
+	})
+	return deleted, deleted == pruneChunk, err
 }
 
 // DeliveryFilter selects deliveries; zero fields select all.
@@ -243,23 +245,23 @@ func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter) ([]wire.Delive
 	}
 	rows, err := s.reader.QueryContext(ctx, query+` ORDER BY id DESC LIMIT ?`, append(args, f.Limit)...)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read deliveries: %w", err)
+		return nil, s.note(wrap("cannot read deliveries", err))
 	}
 	defer rows.Close()
 	all := []wire.Delivery{}
 	for rows.Next() {
-		d, err := scanDelivery(rows)
+		d, err := s.scanDelivery(rows)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, d)
 	}
-	return all, rows.Err()
+	return all, s.note(wrap("cannot read the outbox", rows.Err()))
 }
 
 // Delivery gives one by its id, ErrNoDelivery where there is none.
 func (s *Store) Delivery(ctx context.Context, id string) (wire.Delivery, error) {
-	return scanDelivery(s.reader.QueryRowContext(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE id = ?`, id))
+	return s.scanDelivery(s.reader.QueryRowContext(ctx, `SELECT `+deliveryColumns+` FROM deliveries WHERE id = ?`, id))
 }
 
 // DeliveriesWait reports whether any delivery waits.
@@ -267,7 +269,7 @@ func (s *Store) DeliveriesWait(ctx context.Context) (bool, error) {
 	var wait bool
 	err := s.reader.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 'waiting')`).Scan(&wait)
 	if err != nil {
-		return false, fmt.Errorf("cannot read the outbox: %w", err)
+		return false, s.note(wrap("cannot read the outbox", err))
 	}
 	return wait, nil
 }
@@ -275,8 +277,8 @@ func (s *Store) DeliveriesWait(ctx context.Context) (bool, error) {
 const deliveryColumns = `id, event_id, event, instance, channel, target, state, attempts, created, updated, next, code, error`
 
 // scanDelivery reads deliveryColumns, and what the query selects behind them.
-func scanDelivery(row interface{ Scan(...any) error }, more ...any) (wire.Delivery, error) {
-	var d wire.Delivery
+func (s *Store) scanDelivery(row interface{ Scan(...any) error }, more ...any) (wire.Delivery, error) {
+	d := wire.Delivery{Host: s.Host}
 	var created, updated, next int64
 	err := row.Scan(append([]any{&d.ID, &d.EventID, &d.Event, &d.Instance, &d.Channel, &d.Target, &d.State, &d.Attempts,
 		&created, &updated, &next, &d.Code, &d.Error}, more...)...)
@@ -284,7 +286,7 @@ func scanDelivery(row interface{ Scan(...any) error }, more ...any) (wire.Delive
 		return d, ErrNoDelivery
 	}
 	if err != nil {
-		return d, fmt.Errorf("cannot read a delivery: %w", err)
+		return d, s.note(wrap("cannot read a delivery", err))
 	}
 	d.Created, d.Updated, d.Next = wire.Time{Time: moment(created)}, wire.Time{Time: moment(updated)}, wire.Time{Time: moment(next)}
 	return d, nil

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 
 	"clauster/pkg/wire"
 )
@@ -18,7 +17,7 @@ func (s *Store) Targets(ctx context.Context) ([]wire.Target, error) {
 			FROM deliveries WHERE state IN ('waiting', 'dead') GROUP BY channel, target
 		) GROUP BY channel, target ORDER BY channel, target`)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the targets' health: %w", err)
+		return nil, s.note(wrap("cannot read the targets' health", err))
 	}
 	defer rows.Close()
 	all := []wire.Target{}
@@ -26,13 +25,13 @@ func (s *Store) Targets(ctx context.Context) ([]wire.Target, error) {
 		var t wire.Target
 		var success, failure int64
 		if err := rows.Scan(&t.Channel, &t.Target, &t.Failures, &success, &failure, &t.Error, &t.Waiting, &t.Dead); err != nil {
-			return nil, fmt.Errorf("cannot read the targets' health: %w", err)
+			return nil, s.note(wrap("cannot read the targets' health", err))
 		}
 		t.Healthy = t.Failures == 0
 		t.LastSuccess, t.LastFailure = wire.Time{Time: moment(success)}, wire.Time{Time: moment(failure)}
 		all = append(all, t)
 	}
-	return all, rows.Err()
+	return all, s.note(wrap("cannot read the outbox", rows.Err()))
 }
 
 // DeliveryCount is how many deliveries of a channel are in a state.
@@ -47,16 +46,16 @@ type DeliveryCount struct {
 func (s *Store) DeliveryCounts(ctx context.Context) ([]DeliveryCount, error) {
 	rows, err := s.reader.QueryContext(ctx, `SELECT channel, state, count(*) FROM deliveries GROUP BY channel, state ORDER BY channel, state`)
 	if err != nil {
-		return nil, fmt.Errorf("cannot count deliveries: %w", err)
+		return nil, s.note(wrap("cannot count deliveries", err))
 	}
 	defer rows.Close()
 	var all []DeliveryCount
 	for rows.Next() {
 		var c DeliveryCount
 		if err := rows.Scan(&c.Channel, &c.State, &c.Count); err != nil {
-			return nil, fmt.Errorf("cannot count deliveries: %w", err)
+			return nil, s.note(wrap("cannot count deliveries", err))
 		}
 		all = append(all, c)
 	}
-	return all, rows.Err()
+	return all, s.note(wrap("cannot read the outbox", rows.Err()))
 }

@@ -1,0 +1,104 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nicholas-fedor/shoutrrr/pkg/router"
+	"github.com/nicholas-fedor/shoutrrr/pkg/types"
+)
+
+// notifyTimeout is how long one message may take.
+const notifyTimeout = 30 * time.Second
+
+// notifier sends messages to one service. shoutrrr's calls take no context and
+// some of its services wait for ever, so that each call has a goroutine and a
+// target has at most one: a service that hangs costs one goroutine, not one a
+// try.
+type notifier struct {
+	url     string // as shoutrrr wants it
+	hide    secrets
+	timeout time.Duration
+	turn    chan struct{}   // holds one token while a call runs
+	calls   *sync.WaitGroup // of all notifiers
+	deliver func(url, title, text string) error
+}
+
+func newNotifier(raw, service string, calls *sync.WaitGroup) *notifier {
+	return &notifier{url: service, hide: append(secretsOf(raw), secretsOf(service)...), timeout: notifyTimeout,
+		turn: make(chan struct{}, 1), calls: calls, deliver: shout}
+}
+
+// send sends one message.
+func (n *notifier) send(ctx context.Context, title, text string) result {
+	ctx, cancel := context.WithTimeout(ctx, n.timeout)
+	defer cancel()
+	select {
+	case n.turn <- struct{}{}:
+	case <-ctx.Done():
+		return result{err: "the message before this one is still on its way"}
+	}
+	done := make(chan error, 1)
+	n.calls.Go(func() {
+		defer func() { <-n.turn }()
+		done <- n.call(title, text)
+	})
+	select {
+	case err := <-done:
+		if err != nil {
+			return result{err: n.hide.clean(err)}
+		}
+		return result{}
+	case <-ctx.Done():
+		return result{err: fmt.Sprintf("no answer within %s", n.timeout)}
+	}
+}
+
+// call keeps a panic in a service's code away from the API.
+func (n *notifier) call(title, text string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the service failed: %v", p)
+		}
+	}()
+	return n.deliver(n.url, title, text)
+}
+
+// shout sends through shoutrrr. The service is made anew for each message:
+// some keep the last message's parameters in their configuration.
+func shout(url, title, text string) error {
+	r := router.ServiceRouter{}
+	service, err := r.Locate(url)
+	if err != nil {
+		return innermost(err)
+	}
+	params := types.Params{}
+	if titled(service.GetID()) {
+		params.SetTitle(title)
+	} else {
+		text = title + "\n" + text
+	}
+	return service.Send(text, &params)
+}
+
+// titled reports whether a service has a place for a title of its own.
+func titled(service string) bool {
+	return slices.Contains([]string{"bark", "discord", "generic", "gotify", "ifttt", "join", "lark", "matrix", "mattermost", "ntfy",
+		"opsgenie", "pushbullet", "pushover", "slack", "smtp", "teams", "telegram"}, strings.ToLower(service))
+}
+
+// innermost is an error without the URLs that were wrapped around it.
+func innermost(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
