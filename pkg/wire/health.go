@@ -71,7 +71,7 @@ type Watchdog struct {
 	Unit            string  `json:"unit"`
 	WatchdogSeconds float64 `json:"watchdog_seconds"` // WatchdogSec=: systemd kills what is silent for longer
 	AgeSeconds      float64 `json:"age_seconds"`      // since the last ping
-	Late            bool    `json:"late"`             // more than half of it has passed
+	Late            bool    `json:"late"`             // more than three quarters of it have passed
 }
 
 // AgentMetrics is what the bridges did. An invocation is an order to one: a

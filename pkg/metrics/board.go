@@ -1,0 +1,116 @@
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"clauster/pkg/wire"
+)
+
+// Finding is what a check found.
+type Finding struct {
+	Status wire.HealthWord
+	Detail string // one plain sentence
+	Hint   string // the next command
+}
+
+// check is one service that is looked after. A critical one that is unhealthy
+// makes all of it unhealthy; anything else degrades it.
+type check struct {
+	name     string
+	critical bool
+	look     *Cached[Finding]
+	patience time.Duration // how long a question waits for a look; 0 for not at all
+}
+
+// Board is the checks of GET /health. Each is looked at when somebody asks and
+// the last look is a second old; one that hangs is shown as it was, with its
+// age, and makes nobody wait for more than its patience.
+type Board struct {
+	src    *Sources
+	facts  *Facts
+	checks []check
+}
+
+const (
+	checkFresh    = time.Second
+	checkLimit    = 10 * time.Second
+	checkPatience = time.Second
+	// stuck is the age of a look under way that is a finding by itself.
+	stuck = 30 * time.Second
+)
+
+// NewBoard makes the Board; Close ends it.
+func NewBoard(src *Sources, facts *Facts) *Board {
+	b := &Board{src: src, facts: facts}
+	add := func(name string, critical bool, look func(context.Context) Finding) {
+		fetch := func(ctx context.Context) (Finding, error) { return look(ctx), nil }
+		b.checks = append(b.checks, check{name, critical, NewCached(checkFresh, checkLimit, fetch), checkPatience})
+	}
+	add("systemd", true, b.systemd)
+	add("journal", false, b.journal)
+	add("store", true, b.store)
+	add("home", false, b.home)
+	add("deliveries", false, b.deliveries)
+	add("bridges", false, b.bridges)
+	add("config", false, b.config)
+	return b
+}
+
+// Close ends the looks under way and waits for them.
+func (b *Board) Close() {
+	for _, c := range b.checks {
+		c.look.Close()
+	}
+}
+
+// Look runs the checks that are due, all at once, and sums them up.
+func (b *Board) Look(ctx context.Context) (wire.HealthWord, []wire.HealthCheck) {
+	ctx, cancel := context.WithTimeout(ctx, checkPatience)
+	defer cancel()
+	for _, c := range b.checks {
+		c.look.Get()
+	}
+	status := wire.Healthy
+	all := make([]wire.HealthCheck, 0, len(b.checks))
+	for _, c := range b.checks {
+		h := show(c.name, c.look.Wait(ctx), time.Now())
+		all = append(all, h)
+		status = worse(status, h.Status, c.critical)
+	}
+	return status, all
+}
+
+func show(name string, l Look[Finding], now time.Time) wire.HealthCheck {
+	if l.At.IsZero() {
+		return wire.HealthCheck{Name: name, Status: wire.Degraded, Detail: "no answer yet", LatencySeconds: checkPatience.Seconds()}
+	}
+	age := now.Sub(l.At)
+	h := wire.HealthCheck{Name: name, Status: l.Value.Status, LatencySeconds: l.Took.Seconds(), AgeSeconds: age.Seconds(), Detail: l.Value.Detail, Hint: l.Value.Hint}
+	if age > stuck {
+		h.Status, h.Detail = worse(wire.Degraded, h.Status, true), "the last look does not end; before: "+h.Detail
+	}
+	return h
+}
+
+// worse sums up two words.
+func worse(sum, part wire.HealthWord, critical bool) wire.HealthWord {
+	switch {
+	case sum == wire.Unhealthy, part == wire.Unhealthy && critical:
+		return wire.Unhealthy
+	case part != wire.Healthy:
+		return wire.Degraded
+	}
+	return sum
+}
+
+// Health is the answer of GET /health.
+func (b *Board) Health(ctx context.Context) wire.Health {
+	status, checks := b.Look(ctx)
+	h := wire.Health{Status: status, Version: b.src.Version, UptimeSeconds: b.src.uptime(), Host: b.src.Host, Services: map[string]wire.HealthWord{},
+		Checks: checks, Resources: b.src.Machine.Resources(), Watchdogs: b.watchdogs(ctx), AgentMetrics: b.src.Agents(ctx)}
+	for _, c := range checks {
+		h.Services[c.Name] = c.Status
+	}
+	return h
+}

@@ -1,0 +1,211 @@
+package metrics
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/wire"
+)
+
+func (b *Board) systemd(ctx context.Context) Finding {
+	state, err := b.src.Systemd.SystemState(ctx)
+	if err != nil {
+		return Finding{wire.Unhealthy, err.Error(), "systemctl status dbus.service"}
+	}
+	return Finding{Status: wire.Healthy, Detail: "answers; the machine is " + state}
+}
+
+// maxLag is how far behind the journal may be: an event is taken in within
+// milliseconds.
+const maxLag = 30 * time.Second
+
+func (b *Board) journal(context.Context) Finding {
+	f := b.src.Journal()
+	const hint = "journalctl -u clauster-api"
+	switch {
+	case f.Err != nil:
+		return Finding{wire.Degraded, "events are not followed: " + f.Err.Error(), hint}
+	case f.Lag > maxLag:
+		return Finding{wire.Degraded, fmt.Sprintf("%d seconds behind", int(f.Lag.Seconds())), hint}
+	case f.Gap != "":
+		return Finding{wire.Healthy, "followed; " + f.Gap, ""}
+	}
+	return Finding{Status: wire.Healthy, Detail: "followed, nothing is waiting"}
+}
+
+func (b *Board) store(ctx context.Context) Finding {
+	if p := b.src.StoreRefused(); p != nil {
+		return Finding{wire.Unhealthy, p.Detail, p.Hint}
+	}
+	db := b.src.Store()
+	if db == nil {
+		return Finding{wire.Unhealthy, errNoStore.Error(), "clauster-ctl store check"}
+	}
+	f, err := db.Figures(ctx)
+	if err != nil {
+		return Finding{wire.Unhealthy, err.Error(), "clauster-ctl store check"}
+	}
+	return Finding{Status: wire.Healthy, Detail: fmt.Sprintf("%.1f MB", float64(f.Bytes)/(1<<20))}
+}
+
+func (b *Board) home(ctx context.Context) Finding {
+	h := b.facts.Wait(ctx)
+	switch {
+	case !h.Asked:
+		return Finding{wire.Degraded, "the bridge user's home does not answer", "systemctl status clauster-home.service"}
+	case !h.ClaudeOK:
+		return Finding{wire.Degraded, "claude cannot be run: " + errorText(h.Err), "clauster-ctl config check"}
+	case !h.LoginOK && h.Err != nil:
+		return Finding{wire.Degraded, errorText(h.Err), "systemctl status clauster-home.service"}
+	case !h.LoginOK:
+		return Finding{wire.Degraded, "claude " + h.ClaudeVersion + " is not logged in", "as the bridge user: claude auth login"}
+	case h.Err != nil:
+		return Finding{wire.Degraded, errorText(h.Err), "systemctl status clauster-home.service"}
+	}
+	return Finding{Status: wire.Healthy, Detail: strings.TrimSpace("claude " + h.ClaudeVersion + " is logged in " + method(h.LoginMethod))}
+}
+
+// errorText is the first line: errors.Join writes one for each.
+func errorText(err error) string {
+	if err == nil {
+		return "no reason is known"
+	}
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+func method(name string) string {
+	if name == "" {
+		return ""
+	}
+	return "(" + name + ")"
+}
+
+func (b *Board) deliveries(ctx context.Context) Finding {
+	db := b.src.Store()
+	if db == nil {
+		return Finding{wire.Degraded, "there is no database to deliver from", "clauster-ctl store check"}
+	}
+	f, err := db.Figures(ctx)
+	if err != nil {
+		return Finding{wire.Degraded, err.Error(), "clauster-ctl store check"}
+	}
+	counts := map[wire.DeliveryState]int{}
+	for _, d := range f.Deliveries {
+		counts[d.State] += d.Count
+	}
+	detail := fmt.Sprintf("%d waiting, %d given up", counts[wire.DeliveryWaiting], counts[wire.DeliveryDead])
+	if f.Failing > 0 {
+		return Finding{wire.Degraded, fmt.Sprintf("%d targets fail; %s", f.Failing, detail), "clauster-ctl deliveries list"}
+	}
+	return Finding{Status: wire.Healthy, Detail: detail}
+}
+
+// bridges rolls up the bridges. One that waits for a person serves; it is
+// counted, and no fault.
+func (b *Board) bridges(context.Context) Finding {
+	counts := map[string]int{}
+	var bad []string
+	for _, i := range b.src.Instances() {
+		word := string(i.Status)
+		if i.Health != "" && i.Health != bridge.OK {
+			word = string(i.Health)
+		}
+		counts[word]++
+		if ill(i) {
+			bad = append(bad, i.Instance)
+		}
+	}
+	detail := tally(counts)
+	if len(bad) == 0 {
+		return Finding{Status: wire.Healthy, Detail: detail}
+	}
+	return Finding{wire.Degraded, detail, "clauster-ctl status " + bad[0]}
+}
+
+// ill reports whether a bridge should serve and does not.
+func ill(i wire.Instance) bool {
+	switch i.Status {
+	case bridge.Crashed, bridge.Failed:
+		return true
+	}
+	return i.Health == bridge.Reconnecting || i.Health == bridge.Wedged || i.Health == bridge.Frozen
+}
+
+func tally(counts map[string]int) string {
+	if len(counts) == 0 {
+		return "no bridges"
+	}
+	var parts []string
+	for word, n := range counts {
+		parts = append(parts, fmt.Sprintf("%d %s", n, word))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", ")
+}
+
+func (b *Board) config(context.Context) Finding {
+	if fault := b.src.ReloadFault(); fault != "" {
+		return Finding{wire.Degraded, "the last reload kept the old configuration: " + fault, "clauster-ctl config check"}
+	}
+	return Finding{Status: wire.Healthy, Detail: "as loaded"}
+}
+
+// watchdogs shows every unit of ours that lives.
+func (b *Board) watchdogs(ctx context.Context) []wire.Watchdog {
+	ctx, cancel := context.WithTimeout(ctx, checkPatience)
+	defer cancel()
+	units := []string{b.src.OwnUnit}
+	for _, i := range b.src.Instances() {
+		if lives(i) {
+			units = append(units, i.Unit)
+		}
+	}
+	list := []wire.Watchdog{}
+	found, err := b.src.Systemd.Watchdogs(ctx, units)
+	if err != nil {
+		return list // the check of systemd says it
+	}
+	for unit, w := range found {
+		list = append(list, wire.Watchdog{Unit: unit, WatchdogSeconds: w.Every.Seconds(), AgeSeconds: w.Age.Seconds(), Late: w.Age > w.Every*3/4})
+	}
+	slices.SortFunc(list, func(x, y wire.Watchdog) int { return cmp.Compare(x.Unit, y.Unit) })
+	return list
+}
+
+// Ready reports why requests cannot be served in full, ok where they can.
+func (b *Board) Ready(ctx context.Context) wire.Readiness {
+	status, checks := b.Look(ctx)
+	if status != wire.Unhealthy {
+		return wire.Readiness{Ready: true}
+	}
+	for _, c := range checks {
+		if c.Status == wire.Unhealthy {
+			return wire.Readiness{Detail: c.Name + ": " + c.Detail, Hint: c.Hint}
+		}
+	}
+	return wire.Readiness{Detail: "unhealthy"}
+}
+
+// Live is the answer of GET /healthz, from what is known already.
+func (b *Board) Live() wire.Healthz {
+	h := b.facts.Home()
+	live := wire.Healthz{Status: "ok", Version: b.src.Version, ClaudeOK: h.ClaudeOK, ClaudeLoginOK: h.LoginOK,
+		InstancesRunning: countStatus(b.src.Instances(), bridge.Running)}
+	if h.ClaudeVersion != "" {
+		live.ClaudeVersion = &h.ClaudeVersion
+	}
+	if h.LoginMethod != "" {
+		live.ClaudeLoginMethod = &h.LoginMethod
+	}
+	if !h.LoginExpires.IsZero() {
+		ms := h.LoginExpires.UnixMilli()
+		live.ClaudeLoginExpiresAt = &ms
+	}
+	return live
+}

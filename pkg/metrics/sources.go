@@ -1,0 +1,79 @@
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"clauster/pkg/cgroup"
+	"clauster/pkg/config"
+	"clauster/pkg/store"
+	"clauster/pkg/systemd"
+	"clauster/pkg/wire"
+)
+
+// Store is what figures need of *store.Store.
+type Store interface {
+	Figures(ctx context.Context) (store.Figures, error)
+	EventCounts(ctx context.Context, since time.Time) (map[string]int, error)
+	APIErrors(ctx context.Context, since time.Time) ([]wire.APIErrorCount, error)
+}
+
+// Systemd is what figures need of *systemd.Bus. Errors wrap
+// systemd.ErrUnreachable where nobody answers.
+type Systemd interface {
+	SystemState(ctx context.Context) (string, error)
+	Watchdogs(ctx context.Context, units []string) (map[string]systemd.Watchdog, error)
+	WatchdogAges(ctx context.Context, units []string) (map[string]time.Duration, error)
+}
+
+// Login is what claude auth status says.
+type Login struct {
+	OK      bool
+	Method  string    // "" unknown
+	Expires time.Time // zero unknown
+}
+
+// Home is what figures need of the bridge user's home. A call may take
+// seconds; it ends with its context.
+type Home interface {
+	ClaudeVersion(ctx context.Context) (string, error)
+	ClaudeLogin(ctx context.Context) (Login, error)
+	ProjectCount(ctx context.Context) (int, error)
+}
+
+// Following is how far the reader of the journal is.
+type Following struct {
+	Lag time.Duration // since the oldest entry that was not taken in yet; 0 where there is none
+	Err error         // why it does not follow, nil where it does
+	Gap string        // what of the past is missing, in one sentence; "" where nothing is
+}
+
+// Sources are what figures are made of. All functions may be called by several
+// goroutines, and at once.
+type Sources struct {
+	Host    string // the machine's name
+	Version string // of the release
+	Started time.Time
+	Config  func() *config.Config
+
+	// Instances lists all instances as the table has them, by name; figures of
+	// control groups need not be in it.
+	Instances func() []wire.Instance
+	Systemd   Systemd
+	Home      Home
+	// Store gives the database, nil while it is refused.
+	Store func() Store
+	// StoreRefused says why, nil while it is not.
+	StoreRefused func() *wire.Problem
+	Journal      func() Following
+	// ReloadFault is why the last reload kept the old configuration, "" where
+	// it did not.
+	ReloadFault func() string
+	// OwnUnit is the unit of this service, whose watchdog is shown too.
+	OwnUnit string
+
+	Cgroups cgroup.Host
+	// ControlGroup is the manager's own, below which the bridges' slice lies.
+	ControlGroup string
+	Machine      *Host
+}
