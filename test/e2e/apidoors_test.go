@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestAPIDoors: who gets in by which door, and what an unsafe one says.
+func TestAPIDoors(t *testing.T) {
+	t.Parallel()
+	b := withAPI(t)
+	b.newProject("doors", nil)
+	b.MustSh(`useradd -m -G clauster member; useradd -m stranger`)
+
+	t.Run("unix", func(t *testing.T) {
+		b := &bed{b.With(t), t}
+		for user, want := range map[string]int{"root": 200, "member": 200} {
+			if a := b.ask(user, "GET", "/api/v1/instances", ""); a.Status != want {
+				t.Errorf("%s: %d %s", user, a.Status, a.Body)
+			}
+		}
+		// The bridge user's agents and everybody else do not even connect.
+		for _, user := range []string{"op", "stranger"} {
+			if a := b.ask(user, "GET", "/healthz", ""); a.exit != 7 {
+				t.Errorf("%s reached the unix socket: %d %s", user, a.Status, a.Body)
+			}
+		}
+		// A group that is no longer needed is no way in: the peer's own are asked.
+		b.MustRun("chmod", "0666", apiSocket)
+		for _, user := range []string{"op", "stranger"} {
+			if a := b.ask(user, "GET", "/api/v1/instances", ""); a.Status != 403 || a.problem().Hint == "" {
+				t.Errorf("%s: %d %s", user, a.Status, a.Body)
+			}
+		}
+		b.MustRun("chmod", "0660", apiSocket)
+	})
+	t.Run("web", func(t *testing.T) {
+		b := &bed{b.With(t), t}
+		if a := b.askWeb("member", "GET", "/api/v1/instances", ""); a.Status != 200 {
+			t.Errorf("%d %s", a.Status, a.Body)
+		}
+		// An agent may not drive the API that supervises it.
+		if a := b.askWeb("op", "POST", "/api/v1/instances", `{"project":"doors"}`); a.Status != 401 && a.Status != 403 {
+			t.Errorf("the bridge user started a bridge: %d %s", a.Status, a.Body)
+		}
+		// DNS rebinding: the browser believes that we are evil.example.
+		if a := b.askWeb("member", "GET", "/api/v1/instances", "", "Host: evil.example:7621"); a.Status != 421 {
+			t.Errorf("foreign host: %d %s", a.Status, a.Body)
+		}
+		for _, headers := range [][]string{{"Origin: http://evil.example"}, {"Origin: null"}, {"Sec-Fetch-Site: cross-site"}} {
+			if a := b.askWeb("member", "POST", "/api/v1/instances", `{"project":"doors"}`, headers...); a.Status != 403 || a.problem().Kind != "origin-refused" {
+				t.Errorf("%v: %d %s", headers, a.Status, a.Body)
+			}
+		}
+		if a := b.askWeb("member", "GET", "/api/v1/instances?token=clauster_pat_0123456789012345678901234567890123456789012", ""); a.Status != 400 {
+			t.Errorf("token in the address: %d %s", a.Status, a.Body)
+		}
+	})
+	t.Run("exposure", func(t *testing.T) {
+		b := &bed{b.With(t), t}
+		b.MustWriteFile("/etc/systemd/system/clauster-web.socket.d/all.conf", "[Socket]\nListenStream=\nListenStream=0.0.0.0:7621\n", 0o644, "")
+		b.MustRun("systemctl", "daemon-reload")
+		b.MustRun("systemctl", "stop", "clauster-web.socket", "clauster-api.service")
+		r := b.result("systemctl", "start", "clauster-web.socket")
+		said := b.result("journalctl", "-u", "clauster-web.socket", "-o", "cat", "-n", "20").Stdout
+		if r.Code == 0 || !strings.Contains(said, "error: cannot") || !strings.Contains(said, "hint:") {
+			t.Errorf("an open door without authentication: %d\n%s", r.Code, said)
+		}
+		if a := b.must("GET", "/healthz", ""); a.Status != 200 {
+			t.Errorf("the unix door: %d", a.Status)
+		}
+		// Enforced authentication lets it listen; taken away under the running
+		// API, the door answers 503 and the other one stays.
+		hash := strings.TrimSpace(b.MustSh(`echo "correct horse battery" | clauster-ctl hash-password`))
+		b.writeConfig("[auth]\nenabled = true\npassword_required = true\npassword_hash = \"" + hash + "\"\n")
+		b.MustRun("systemctl", "reset-failed", "clauster-web.socket")
+		b.MustRun("systemctl", "restart", "clauster-web.socket")
+		if a := b.askWeb("member", "GET", "/api/v1/instances", ""); a.Status != 401 {
+			t.Errorf("unasked: %d %s", a.Status, a.Body)
+		}
+		b.writeConfig("")
+		b.MustRun("systemctl", "reload", "clauster-api")
+		if a := b.askWeb("member", "GET", "/api/v1/instances", ""); a.Status != 503 || a.problem().Kind != "door-closed" || a.problem().Hint == "" {
+			t.Errorf("after the reload: %d %s", a.Status, a.Body)
+		}
+		b.must("GET", "/api/v1/instances", "")
+		b.MustSh(`rm -r /etc/systemd/system/clauster-web.socket.d; systemctl daemon-reload; systemctl restart clauster-web.socket`)
+	})
+	t.Run("reload", func(t *testing.T) {
+		b := &bed{b.With(t), t}
+		b.writeConfig("[api]\nopenapi_enabled = true\n")
+		b.MustRun("systemctl", "reload", "clauster-api")
+		if a := b.askWeb("member", "GET", "/openapi.json", ""); a.Status != 200 {
+			t.Errorf("openapi: %d", a.Status)
+		}
+		b.writeConfig("[api]\nopenapi_enabled = \"perhaps\"\n")
+		r := b.result("systemctl", "reload", "clauster-api")
+		said := b.result("journalctl", "-u", "clauster-api", "-o", "cat", "-n", "20").Stdout
+		if r.Code == 0 || !strings.Contains(said, "openapi_enabled") {
+			t.Errorf("a faulty configuration: %d\n%s", r.Code, said)
+		}
+		if a := b.askWeb("member", "GET", "/openapi.json", ""); a.Status != 200 {
+			t.Errorf("the old configuration is gone: %d", a.Status)
+		}
+		if a := b.must("GET", "/health", ""); !strings.Contains(a.Body, "openapi_enabled") {
+			t.Errorf("/health does not say it: %s", a.Body)
+		}
+		b.writeConfig("")
+		b.MustRun("systemctl", "reload", "clauster-api")
+	})
+}
+
+// writeConfig writes clauster.toml with the bridge user and more.
+func (b *bed) writeConfig(more string) {
+	b.t.Helper()
+	b.MustWriteFile("/etc/clauster/clauster.toml", "user = \"op\"\n"+more, 0o640, "")
+	b.MustRun("chown", "root:clauster", "/etc/clauster/clauster.toml")
+}
