@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"clauster/pkg/auth"
 	"clauster/pkg/wire"
@@ -27,8 +28,9 @@ type Server struct {
 	StoreRefused func() *wire.Problem
 	// WebClosed gives why the web door answers nobody, nil while it does.
 	WebClosed func() *wire.Problem
-	// Observe, where set, counts a finished request.
-	Observe func(route *Route, code int, r *http.Request)
+	// Observe, where set, counts a finished request. took is negative for a
+	// Stream, which lasts as long as its reader likes.
+	Observe func(route *Route, code int, took time.Duration)
 }
 
 // Handler serves one door.
@@ -83,9 +85,11 @@ func (s *Server) guard(door auth.Door, next http.Handler) http.Handler {
 func (s *Server) endpoint(route *Route, door auth.Door) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := &recorder{ResponseWriter: w}
-		s.answer(route, door, rec, r).write(rec, r)
+		began := time.Now()
+		response := s.answer(route, door, rec, r)
+		response.write(rec, r)
 		if s.Observe != nil {
-			s.Observe(route, rec.code, r)
+			s.Observe(route, rec.status(), duration(response, began))
 		}
 	})
 }
@@ -137,6 +141,22 @@ func (r *recorder) WriteHeader(code int) {
 		r.code = code
 	}
 	r.ResponseWriter.WriteHeader(code)
+}
+
+// status is the code; a connection that was taken over went without.
+func (r *recorder) status() int {
+	if r.code == 0 {
+		return http.StatusSwitchingProtocols
+	}
+	return r.code
+}
+
+// duration is what an answer took, negative for a Stream.
+func duration(response Response, began time.Time) time.Duration {
+	if _, stream := response.(Stream); stream {
+		return -1
+	}
+	return time.Since(began)
 }
 
 // Unwrap lets http.ResponseController and WebSockets reach the connection.
