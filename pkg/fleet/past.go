@@ -3,6 +3,7 @@ package fleet
 import (
 	"cmp"
 	"context"
+	"errors"
 	"os"
 	"strings"
 	"time"
@@ -42,6 +43,37 @@ func LastInJournal(ctx context.Context, o journal.Origin, instances []bridge.Ins
 		last[i] = LastOfEntry(e)
 	}
 	return last, err
+}
+
+// LastFunc gives last events; instances without one are left out.
+type LastFunc func(ctx context.Context, instances []bridge.Instance) (map[bridge.Instance]Last, error)
+
+// LastOr asks one, and the other about those whose end the first does not
+// know: the store is quick, but the journal is ahead of it and goes further
+// back.
+func LastOr(first, second LastFunc) LastFunc {
+	return func(ctx context.Context, instances []bridge.Instance) (map[bridge.Instance]Last, error) {
+		last, err := first(ctx, instances)
+		var open []bridge.Instance
+		for _, i := range instances {
+			if !last[i].Event.Ends() {
+				open = append(open, i)
+			}
+		}
+		if len(open) == 0 {
+			return last, err
+		}
+		more, err2 := second(ctx, open)
+		if last == nil {
+			last = more
+		}
+		for i, l := range more {
+			if !l.At.Before(last[i].At) {
+				last[i] = l
+			}
+		}
+		return last, errors.Join(err, err2)
+	}
 }
 
 // tellsLife reports whether an event says where a life stands.

@@ -25,16 +25,20 @@ type Scope struct {
 // memory is what its processes hold: their proportional shares, or with brief,
 // for lists, their resident sets, which count shared pages more than once.
 func ReadScope(h cgroup.Host, path string, brief bool) Scope {
+	return readScope(h, path, brief, 0)
+}
+
+// sampleScope is a brief ReadScope that believes who claude is, if pid is not
+// 0: finding out means reading of every process in the scope.
+func sampleScope(h cgroup.Host, path string, pid int) Scope { return readScope(h, path, true, pid) }
+
+func readScope(h cgroup.Host, path string, brief bool, pid int) Scope {
+	f := Scope{PID: pid}
 	g, err := h.Open(path)
 	if err != nil {
 		return Scope{}
 	}
 	defer g.Close()
-	return readGroup(h, g, brief)
-}
-
-func readGroup(h cgroup.Host, g *cgroup.Group, brief bool) Scope {
-	var f Scope
 	usage := g.Usage
 	if brief {
 		usage = g.Brief
@@ -50,6 +54,9 @@ func readGroup(h cgroup.Host, g *cgroup.Group, brief bool) Scope {
 	}
 	if _, frozen, err := g.State(); err == nil {
 		f.Frozen = frozen
+	}
+	if f.PID != 0 && f.Memory != nil {
+		return f
 	}
 	if pids, _, err := g.Procs(); err == nil {
 		procs := processes(h.Proc, pids)

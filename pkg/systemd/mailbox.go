@@ -119,10 +119,10 @@ func (m *mailbox) changed(unit string, props map[string]dbus.Variant) {
 	c := m.of(unit)
 	for name, v := range props {
 		if slices.Contains(watched[:], name) {
-			if c.props == nil {
-				c.props = make(map[string]any, len(watched))
+			if c.Props == nil {
+				c.Props = make(map[string]any, len(watched))
 			}
-			c.props[name] = v.Value()
+			c.Props[name] = v.Value()
 		}
 	}
 }

@@ -19,9 +19,9 @@ const (
 // of a property replace earlier ones.
 type Change struct {
 	Unit  string
-	New   bool // systemd loaded it; its properties are to be read, if they matter
-	Gone  bool // systemd unloaded it, before anything else that is said here
-	props map[string]any
+	New   bool           // systemd loaded it; its properties are to be read, if they matter
+	Gone  bool           // systemd unloaded it, before anything else that is said here
+	Props map[string]any // by D-Bus name: those that Apply and Active read
 }
 
 // Watcher follows the signals of a manager. Its functions are called from
@@ -157,38 +157,38 @@ func watchRules() [][]dbus.MatchOption {
 
 // Apply sets what changed of a service.
 func (c Change) Apply(s *ServiceProperties) {
-	set(c.props, "ActiveState", &s.ActiveState)
-	set(c.props, "SubState", &s.SubState)
-	set(c.props, "StatusText", &s.StatusText)
-	set(c.props, "Result", &s.Result)
-	if id, ok := c.props["InvocationID"].([]byte); ok {
+	set(c.Props, "ActiveState", &s.ActiveState)
+	set(c.Props, "SubState", &s.SubState)
+	set(c.Props, "StatusText", &s.StatusText)
+	set(c.Props, "Result", &s.Result)
+	if id, ok := c.Props["InvocationID"].([]byte); ok {
 		s.InvocationID = fmt.Sprintf("%x", id)
 	}
-	if pid, ok := c.props["MainPID"].(uint32); ok {
+	if pid, ok := c.Props["MainPID"].(uint32); ok {
 		s.MainPID = int(pid)
 	}
-	if n, ok := c.props["NRestarts"].(uint32); ok {
+	if n, ok := c.Props["NRestarts"].(uint32); ok {
 		s.Restarts = int(n)
 	}
 	// systemd sends both with every change of the service.
-	code, ok1 := c.props["ExecMainCode"].(int32)
-	status, ok2 := c.props["ExecMainStatus"].(int32)
+	code, ok1 := c.Props["ExecMainCode"].(int32)
+	status, ok2 := c.Props["ExecMainStatus"].(int32)
 	if ok1 && ok2 {
 		s.ExitCode = exitCode(code, status)
 	}
-	if at := microseconds(c.props["StateChangeTimestamp"]); !at.IsZero() {
+	if at := microseconds(c.Props["StateChangeTimestamp"]); !at.IsZero() {
 		s.Since = at
 	}
 }
 
 // Active gives the unit's new ActiveState, "" where that is not said.
 func (c Change) Active() string {
-	s, _ := c.props["ActiveState"].(string)
+	s, _ := c.Props["ActiveState"].(string)
 	return s
 }
 
 // ActiveSince gives when the unit became active, zero where that is not said.
-func (c Change) ActiveSince() time.Time { return microseconds(c.props["ActiveEnterTimestamp"]) }
+func (c Change) ActiveSince() time.Time { return microseconds(c.Props["ActiveEnterTimestamp"]) }
 
 func set(from map[string]any, name string, to *string) {
 	if s, ok := from[name].(string); ok {
