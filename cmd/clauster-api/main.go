@@ -40,9 +40,12 @@ type world struct {
 // commands maps each word to what it does.
 func commands() map[string]func(ctx context.Context, w world, args []string) error {
 	return map[string]func(context.Context, world, []string) error{
-		"serve":          serve,
-		"reload":         reload,
-		"check-exposure": checkExposure,
+		"serve":              serve,
+		"reload":             reload,
+		"check-exposure":     checkExposure,
+		"token":              tokenWord,
+		"hash-password":      hashPassword,
+		"hash-metrics-token": hashMetricsToken,
 		"version": func(_ context.Context, w world, _ []string) error {
 			_, err := fmt.Fprintln(w.stdout, "clauster-api", version)
 			return err
