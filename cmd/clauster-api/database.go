@@ -14,11 +14,12 @@ import (
 )
 
 // databasePath is where the database is: systemd says it to the service, and
-// the words that clauster-ctl executes come to the same.
+// the words that clauster-ctl executes come to the same. In user mode systemd
+// 252 would say ~/.config, so it is not asked.
 func (w world) databasePath() string {
 	dir, _, _ := strings.Cut(w.getenv("STATE_DIRECTORY"), ":")
 	switch state := w.getenv("XDG_STATE_HOME"); {
-	case dir != "":
+	case dir != "" && !w.userMode:
 	case !w.userMode:
 		dir = "/var/lib/clauster/api"
 	case filepath.IsAbs(state):

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 
 	"clauster/pkg/auth"
@@ -60,6 +60,5 @@ func exposed(text string, cfg *config.Config) *wire.Problem {
 
 // source is where the configuration is.
 func (w world) source() config.Source {
-	return config.Source{Path: w.configPath, UserMode: w.userMode, Environ: environ(), CredentialsDir: w.getenv("CREDENTIALS_DIRECTORY")}
+	return config.Source{Path: w.configPath, UserMode: w.userMode, Environ: os.Environ(), CredentialsDir: w.getenv("CREDENTIALS_DIRECTORY")}
 }
-

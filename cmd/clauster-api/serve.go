@@ -155,7 +155,9 @@ func (d *daemon) run(ctx context.Context) error {
 		d.parts.Go(func() { door.Wake(c, d.woken) })
 	}
 	if interval := d.notify.Watchdog() / 2; interval > 0 {
-		d.part(func() { door.Watchdog(partsCtx, d.log, interval, d.askMyself, func() error { return d.notify.Send("WATCHDOG=1") }) })
+		d.part(func() {
+			door.Watchdog(partsCtx, d.log, interval, d.askMyself, func() error { return d.notify.Send("WATCHDOG=1") })
+		})
 	}
 	if err := d.notify.Send("READY=1", "STATUS="+d.statusText()); err != nil {
 		return err

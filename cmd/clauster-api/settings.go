@@ -20,7 +20,7 @@ type settings struct {
 	loading sync.Mutex
 	current atomic.Pointer[config.Config]
 	fault   atomic.Pointer[wire.Problem]
-	good    atomic.Bool // what is in force was read without a fault
+	good    atomic.Bool            // what is in force was read without a fault
 	changed []func(*config.Config) // in order; each must not block
 }
 
