@@ -15,6 +15,8 @@ import (
 const (
 	pause    = 500 * time.Millisecond
 	maxPause = 30 * time.Second
+
+	steady = 5 * time.Second // a journalctl that has run for so long is well
 )
 
 // Follow is Read that goes on with what is written later, until f's first
@@ -36,6 +38,7 @@ type Follower struct {
 	// given out again after a power cut.) Its error ends Run.
 	Lost func() error
 	// Trouble, where it is set, hears why a journalctl ended; it is run again.
+	// nil says that the next one goes on well.
 	Trouble func(error)
 }
 
@@ -43,8 +46,13 @@ type Follower struct {
 func (w Follower) Run(ctx context.Context, f func(Entry) error) error {
 	q, wait := w.Query, pause
 	var last Entry
+	troubled := false
 	for {
 		seen := false
+		var over *time.Timer
+		if troubled {
+			over = time.AfterFunc(steady, func() { w.Trouble(nil) })
+		}
 		lost, err := w.once(ctx, q, func(e Entry) error {
 			last, seen = e, true
 			if err := f(e); err != nil {
@@ -52,6 +60,9 @@ func (w Follower) Run(ctx context.Context, f func(Entry) error) error {
 			}
 			return nil
 		})
+		if over != nil && !over.Stop() {
+			troubled = false
+		}
 		var from *callbackError
 		switch {
 		case errors.As(err, &from) && errors.Is(from.err, ErrStop):
@@ -71,6 +82,7 @@ func (w Follower) Run(ctx context.Context, f func(Entry) error) error {
 		}
 		if err != nil && w.Trouble != nil {
 			w.Trouble(err)
+			troubled = true
 		}
 		if seen {
 			wait = pause
