@@ -114,6 +114,9 @@ func fakeMain() int {
 	a.Hostname = func() (string, error) { return "host1", nil }
 	a.LookupGroup = func(string) (int, error) { return 900, nil }
 	a.LookupUser = func(name string) (*osuser.User, error) {
+		if name == "clauster" && os.Getenv("FAKE_OWNER") != "" {
+			return &osuser.User{Uid: os.Getenv("FAKE_OWNER"), Gid: "990", Username: name, HomeDir: "/var/lib/clauster"}, nil
+		}
 		if name != "op" {
 			return nil, osuser.UnknownUserError(name)
 		}
