@@ -144,7 +144,9 @@ func (s *Page) requests() {
 		for _, code := range slices.Sorted(maps.Keys(r.codes)) {
 			s.put(famRequests, float64(r.codes[code]), route+","+label("code", strconv.Itoa(code)))
 		}
-		s.histogram(famLatency, &r, route)
+		if r.timed > 0 {
+			s.histogram(famLatency, &r, route)
+		}
 	}
 }
 
