@@ -199,24 +199,22 @@ func changeState(d *wire.Delivery, verb string, now time.Time) error {
 	return nil
 }
 
-// DeleteDeliveriesBefore forgets some of what was finished before a time, as
-// DeleteEventsBefore does; more tells to call it again. Waiting ones stay
+// pruneDeliveries forgets some of what was finished before a time, in the
+// transaction that forgets events; more tells to do it again. Waiting ones stay
 // whatever their age.
-func (s *Store) DeleteDeliveriesBefore(ctx context.Context, t time.Time) (deleted int64, more bool, err error) {
-	err = s.Write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE state <> 'waiting' AND updated < ? LIMIT ?)`,
-			stamp(t), pruneChunk)
-		if err != nil {
-			return wrap("cannot forget old deliveries", err)
-		}
-		if deleted, err = res.RowsAffected(); err != nil {
-			return wrap("cannot forget old deliveries", err)
-		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM targets WHERE max(success, failure) < ? AND NOT EXISTS
-			(SELECT 1 FROM deliveries d WHERE d.channel = targets.channel AND d.target = targets.target)`, stamp(t))
-		return wrap("cannot forget old targets", err)
-	})
-	return deleted, deleted == pruneChunk, err
+func pruneDeliveries(ctx context.Context, tx *sql.Tx, t time.Time) (more bool, err error) {
+	res, err := tx.ExecContext(ctx, `DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE state <> 'waiting' AND updated < ? LIMIT ?)`,
+		stamp(t), pruneChunk)
+	if err != nil {
+		return false, wrap("cannot delete old deliveries", err)
+	}
+	deleted, err := res.RowsAffected()
+	if err != nil {
+		return false, wrap("cannot delete old deliveries", err)
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM targets WHERE max(success, failure) < ? AND NOT EXISTS
+		(SELECT 1 FROM deliveries d WHERE d.channel = targets.channel AND d.target = targets.target)`, stamp(t))
+	return deleted == pruneChunk, wrap("cannot delete old targets", err)
 }
 
 // DeliveryFilter selects deliveries; zero fields select all.

@@ -220,7 +220,8 @@ func (s *Store) LastSeq(ctx context.Context) (int64, error) {
 const pruneChunk = 2000
 
 // DeleteEventsBefore deletes the oldest events before a time, at most a few
-// thousand; more says that there are others. That they were deleted is
+// thousand, and the finished deliveries of that age with them; more says that
+// there are others. That they were deleted is
 // remembered, so that no reading of the journal brings them back.
 func (s *Store) DeleteEventsBefore(ctx context.Context, t time.Time) (deleted int64, more bool, err error) {
 	err = s.Write(ctx, func(tx *sql.Tx) error {
@@ -231,9 +232,12 @@ func (s *Store) DeleteEventsBefore(ctx context.Context, t time.Time) (deleted in
 		if deleted, err = res.RowsAffected(); err != nil {
 			return wrap("cannot delete old events", err)
 		}
+		if more, err = pruneDeliveries(ctx, tx, t); err != nil {
+			return err
+		}
 		return wrap("cannot note what was deleted", setMetaTime(ctx, tx, metaPruned, t))
 	})
-	return deleted, deleted == pruneChunk, err
+	return deleted, more || deleted == pruneChunk, err
 }
 
 // wrap adds what was tried to an error, and leaves nil alone.
