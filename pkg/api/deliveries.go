@@ -1,0 +1,155 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"clauster/pkg/auth"
+	"clauster/pkg/store"
+	"clauster/pkg/wire"
+)
+
+// Bounds of a page of deliveries.
+const (
+	deliveriesPage = 100
+	deliveriesMost = 1000
+)
+
+// DeliveryStore is what the resource needs of *store.Store.
+type DeliveryStore interface {
+	Deliveries(ctx context.Context, f store.DeliveryFilter) ([]wire.Delivery, error)
+	// Delivery and ChangeDelivery give store.ErrNoDelivery, and the latter a
+	// *store.DeliveryStateError for what the state forbids.
+	Delivery(ctx context.Context, id string) (wire.Delivery, error)
+	ChangeDelivery(ctx context.Context, id, verb string, now time.Time) (wire.Delivery, error)
+}
+
+// DeliveryCourier is what it needs of *delivery.Courier.
+type DeliveryCourier interface {
+	Targets(ctx context.Context) ([]wire.Target, error)
+	Test(ctx context.Context) []wire.NotifyResult
+	Wake()
+}
+
+// Deliveries is the resource of webhooks and notifications on their way. Its
+// routes need the store: without one, both fields may be nil.
+type Deliveries struct {
+	Host    string
+	Store   DeliveryStore
+	Courier DeliveryCourier
+}
+
+// Routes gives its routes.
+func (d *Deliveries) Routes() []Route {
+	change := func(verb, summary string) Route {
+		return Route{Method: http.MethodPost, Path: "/api/v1/deliveries/{id}/" + verb, Access: auth.ScopeWrite, NeedsStore: true,
+			Summary: summary, Answer: wire.Delivery{}, Handle: func(r *Request) Response { return d.change(r, verb) }}
+	}
+	return []Route{
+		{Method: http.MethodGet, Path: "/api/v1/deliveries", Access: auth.ScopeRead, NeedsStore: true, Handle: d.list, Answer: wire.Deliveries{},
+			Summary: "Deliveries of events to webhooks and notification services, newest first, and the health of their targets",
+			Query: []Param{{"state", "waiting, delivered, dead, cancelled or discarded"}, {"channel", "webhook or notification"},
+				{"target", "the name of a target"}, {"event", "an event's id or kind"},
+				{"before", "id: only older ones; next of the page before"}, {"limit", "1 to 1000, else 100"}}},
+		{Method: http.MethodGet, Path: "/api/v1/deliveries/{id}", Access: auth.ScopeRead, NeedsStore: true, Handle: d.get, Answer: wire.Delivery{},
+			Summary: "One delivery"},
+		change("retry", "Try a dead or cancelled delivery anew, or a waiting one at once"),
+		change("discard", "Put a dead delivery aside"),
+		change("cancel", "Do not try a waiting delivery again"),
+		{Method: http.MethodPost, Path: "/api/v1/notify/test", Access: auth.ScopeWrite, NeedsStore: true, Handle: d.test, Answer: wire.NotifyTest{},
+			Summary: "Send a test message to every notification target and tell how each went"},
+	}
+}
+
+func (d *Deliveries) list(r *Request) Response {
+	f, problem := deliveryFilter(r)
+	if problem != nil {
+		return Refusal{problem}
+	}
+	most := f.Limit
+	f.Limit++ // one more tells that there is another page
+	page, err := d.Store.Deliveries(r.Context(), f)
+	if err != nil {
+		return deliveryProblem(err)
+	}
+	answer := wire.Deliveries{Deliveries: page}
+	if len(page) > most {
+		answer.Deliveries, answer.Next = page[:most], page[most-1].ID
+	}
+	if answer.Targets, err = d.Courier.Targets(r.Context()); err != nil {
+		return deliveryProblem(err)
+	}
+	return JSON{Value: answer}
+}
+
+func deliveryFilter(r *Request) (store.DeliveryFilter, *wire.Problem) {
+	q := r.URL.Query()
+	f := store.DeliveryFilter{State: wire.DeliveryState(q.Get("state")), Channel: q.Get("channel"), Target: q.Get("target"), Before: q.Get("before"), Limit: deliveriesPage}
+	states := []wire.DeliveryState{wire.DeliveryWaiting, wire.DeliveryDone, wire.DeliveryDead, wire.DeliveryCancelled, wire.DeliveryDiscarded}
+	if f.State != "" && !slices.Contains(states, f.State) {
+		return f, wire.NewProblem(wire.Invalid, fmt.Sprintf("cannot list deliveries: there is no state %q", f.State), "the states are waiting, delivered, dead, cancelled and discarded")
+	}
+	if f.Channel != "" && f.Channel != "webhook" && f.Channel != "notification" {
+		return f, wire.NewProblem(wire.Invalid, fmt.Sprintf("cannot list deliveries: there is no channel %q", f.Channel), "the channels are webhook and notification")
+	}
+	if e := q.Get("event"); strings.Count(e, "-") == 4 {
+		f.EventID = e
+	} else {
+		f.Event = e
+	}
+	if text := q.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > deliveriesMost {
+			return f, wire.NewProblem(wire.Invalid, fmt.Sprintf("cannot list deliveries: limit %q is not a number from 1 to %d", text, deliveriesMost), "")
+		}
+		f.Limit = n
+	}
+	return f, nil
+}
+
+func (d *Deliveries) get(r *Request) Response {
+	one, err := d.Store.Delivery(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return deliveryProblem(err)
+	}
+	return JSON{Value: one}
+}
+
+func (d *Deliveries) change(r *Request, verb string) Response {
+	one, err := d.Store.ChangeDelivery(r.Context(), r.PathValue("id"), verb, time.Now())
+	if err != nil {
+		return deliveryProblem(err)
+	}
+	d.Courier.Wake()
+	return JSON{Value: one}
+}
+
+func (d *Deliveries) test(r *Request) Response {
+	results := d.Courier.Test(r.Context())
+	if len(results) == 0 {
+		return Refuse(wire.Conflict, "cannot send a test message: there is no notification target",
+			"set enabled = true and urls under [notifications] in clauster.toml, then: systemctl reload clauster-api")
+	}
+	return JSON{Value: wire.NotifyTest{Host: d.Host, Results: results}}
+}
+
+// deliveryProblem words an error of the store.
+func deliveryProblem(err error) Response {
+	var state *store.DeliveryStateError
+	var refused *store.RefusedError
+	switch {
+	case errors.Is(err, store.ErrNoDelivery):
+		return Refuse(wire.NotFound, "cannot find this delivery", "clauster-ctl deliveries list")
+	case errors.As(err, &state):
+		return Refuse(wire.Conflict, state.Error(), state.Hint)
+	case errors.As(err, &refused):
+		return Refuse(wire.StoreRefused, refused.Error(), refused.Hint())
+	}
+	return Refuse(wire.Unavailable, err.Error(), "journalctl -u clauster-api")
+}
