@@ -39,7 +39,7 @@ func (a *App) restart(ctx context.Context, name string, f *launchFlags) error {
 	if err != nil {
 		return err
 	}
-	request, err := f.request(i, a.Now())
+	request, err := f.request(i)
 	if err != nil {
 		return err
 	}

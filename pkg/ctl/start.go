@@ -7,16 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"clauster/pkg/bridge"
 	"clauster/pkg/systemd"
 
 	"github.com/spf13/cobra"
 )
-
-// requestLife is how long a launch request holds: the start follows at once.
-const requestLife = time.Minute
 
 // launchFlags are the choices of one launch.
 type launchFlags struct {
@@ -66,8 +62,8 @@ func (f *launchFlags) chosen() bool {
 }
 
 // request is what is left for the keeper.
-func (f *launchFlags) request(i bridge.Instance, now time.Time) (bridge.Request, error) {
-	r := bridge.Request{Options: f.Options, Instance: i.String(), Trust: f.trust, Expires: now.Add(requestLife).UTC()}
+func (f *launchFlags) request(i bridge.Instance) (bridge.Request, error) {
+	r := bridge.Request{Options: f.Options, Instance: i.String(), Trust: f.trust}
 	switch f.resume {
 	case "":
 	case resumeLast:
@@ -117,7 +113,7 @@ func (a *App) start(ctx context.Context, name string, f *launchFlags) error {
 		return err
 	}
 	defer bus.Close()
-	request, err := f.request(i, a.Now())
+	request, err := f.request(i)
 	if err != nil {
 		return err
 	}
@@ -167,14 +163,13 @@ func (a *App) leaveRequest(i bridge.Instance, r bridge.Request) error {
 	if err := a.checkProject(i); err != nil {
 		return err
 	}
-	r.BootID = a.place().BootID()
-	dir := a.records()
+	p := a.place()
 	if a.userMode {
-		if err := os.MkdirAll(dir.Path, 0o700); err != nil {
+		if err := os.MkdirAll(p.Records.Path, 0o700); err != nil {
 			return fmt.Errorf("cannot make the directory of launch records: %w", err)
 		}
 	}
-	if err := dir.WriteRequest(r); err != nil {
+	if err := p.LeaveRequest(r, a.Now()); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return failed("systemd-tmpfiles --create clauster.conf", "%w", err)
 		}
@@ -189,12 +184,7 @@ func (a *App) checkRoom(w *world, i bridge.Instance) error {
 	if err != nil {
 		return err
 	}
-	most, live := cfg.InstanceDefaults.MaxBridges, 0
-	for _, k := range w.Known() {
-		if k != i && w.Live(k) {
-			live++
-		}
-	}
+	most, live := cfg.InstanceDefaults.MaxBridges, w.Others(i)
 	if most > 0 && live >= most {
 		return failed("stop one (clauster-ctl list), or raise instance_defaults.max_bridges in "+cfg.Path,
 			"cannot start %s: %d bridges live on this host, and max_bridges is %d", i, live, most)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"clauster/pkg/bridge"
-	"clauster/pkg/control"
 	"clauster/pkg/wire"
 
 	"github.com/spf13/cobra"
@@ -93,27 +92,7 @@ func (a *App) askKeeper(ctx context.Context, bus Systemd, i bridge.Instance, v *
 	if err != nil || s.Instance != i.String() {
 		return
 	}
-	v.fromKeeper(s)
-}
-
-func (v *View) fromKeeper(s control.State) {
-	if s.BridgePID > 0 {
-		v.PID = s.BridgePID
-	}
-	if s.Mode != "" {
-		v.Mode, v.SpawnMode, v.PermissionMode = s.Mode, s.SpawnMode, s.PermissionMode
-	}
-	if s.Run != "" {
-		v.Run = clean(s.Run)
-	}
-	v.KeeperPID, v.KeeperVersion = s.KeeperPID, clean(s.KeeperVersion)
-	v.ClaudeVersion, v.SessionRef = clean(s.ClaudeVersion), clean(s.SessionRef)
-	v.ReadySince = wire.Time{Time: s.ReadySince}
-	v.Viewers, v.Crashes = s.Viewers, s.Crashes
-	v.LinesSent, v.LinesDropped = s.LinesSent, s.LinesDropped
-	for _, l := range s.Links {
-		v.Links = append(v.Links, clean(l))
-	}
+	v.TakeKeeper(s)
 }
 
 func (a *App) printStatus(v View) error {

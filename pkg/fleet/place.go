@@ -70,3 +70,14 @@ func (p *Place) recorded() (map[bridge.Instance]bridge.Record, error) {
 	}
 	return all, err
 }
+
+// requestLife is how long a launch request holds: the start follows at once.
+const requestLife = time.Minute
+
+// LeaveRequest writes the launch request, which the keeper takes when systemd
+// starts it. A start without choices writes one too, so that it never picks up
+// what an earlier start that failed had left.
+func (p *Place) LeaveRequest(r bridge.Request, now time.Time) error {
+	r.Expires, r.BootID = now.Add(requestLife).UTC(), p.BootID()
+	return p.Records.WriteRequest(r)
+}

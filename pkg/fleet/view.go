@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"clauster/pkg/bridge"
+	"clauster/pkg/control"
 	"clauster/pkg/terminal"
 	"clauster/pkg/wire"
 )
@@ -99,5 +100,26 @@ func (w *World) CompareConfig(views []Bridge, hash func(project string) string) 
 			hashes[v.Project] = hash(v.Project)
 		}
 		v.ConfigChanged = r.Config != hashes[v.Project]
+	}
+}
+
+// TakeKeeper adds what only the keeper knows.
+func (b *Bridge) TakeKeeper(s control.State) {
+	if s.BridgePID > 0 {
+		b.PID = s.BridgePID
+	}
+	if s.Mode != "" {
+		b.Mode, b.SpawnMode, b.PermissionMode = s.Mode, s.SpawnMode, s.PermissionMode
+	}
+	if s.Run != "" {
+		b.Run = terminal.Clean(s.Run)
+	}
+	b.KeeperPID, b.KeeperVersion = s.KeeperPID, terminal.Clean(s.KeeperVersion)
+	b.ClaudeVersion, b.SessionRef = terminal.Clean(s.ClaudeVersion), terminal.Clean(s.SessionRef)
+	b.ReadySince = wire.Time{Time: s.ReadySince}
+	b.Viewers, b.Crashes = s.Viewers, s.Crashes
+	b.LinesSent, b.LinesDropped = s.LinesSent, s.LinesDropped
+	for _, l := range s.Links {
+		b.Links = append(b.Links, terminal.Clean(l))
 	}
 }

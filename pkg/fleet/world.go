@@ -116,6 +116,17 @@ func (w *World) ServiceUp(i bridge.Instance) bool { return up(w.Services[i].Acti
 // Live reports whether something of the instance runs.
 func (w *World) Live(i bridge.Instance) bool { return w.ServiceUp(i) || w.ScopeAlive(i) }
 
+// Others counts what lives beside an instance.
+func (w *World) Others(i bridge.Instance) int {
+	live := 0
+	for _, k := range w.Known() {
+		if k != i && w.Live(k) {
+			live++
+		}
+	}
+	return live
+}
+
 func up(active string) bool { return active != "" && active != "inactive" && active != "failed" }
 
 // ScopePath is the cgroup of a scope.

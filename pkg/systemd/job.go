@@ -16,6 +16,7 @@ type jobWaiter struct {
 	match   sync.Once
 	waiting map[dbus.ObjectPath]chan string
 	early   map[dbus.ObjectPath]string
+	owner   string // systemd's connection: anybody can send us a JobRemoved
 }
 
 // maxEarly bounds the results kept for calls that have not returned; other
@@ -35,7 +36,11 @@ func newJobWaiter(conn *dbus.Conn) *jobWaiter {
 
 func (w *jobWaiter) read(signals <-chan *dbus.Signal) {
 	for s := range signals {
-		if s.Name != managerIf+".JobRemoved" || len(s.Body) < 4 {
+		if s.Name == dbusName+".NameOwnerChanged" {
+			w.systemdMoved(s)
+			continue
+		}
+		if s.Name != managerIf+".JobRemoved" || len(s.Body) < 4 || !w.believes(s.Sender) {
 			continue
 		}
 		path, ok1 := s.Body[1].(dbus.ObjectPath)
@@ -50,6 +55,22 @@ func (w *jobWaiter) read(signals <-chan *dbus.Signal) {
 		close(c)
 	}
 	w.waiting = nil
+}
+
+// systemdMoved follows a systemd that was re-executed: its jobs go on under
+// another connection.
+func (w *jobWaiter) systemdMoved(s *dbus.Signal) {
+	if name, owner, ok := ownerChange(s); ok && s.Sender == dbusName && name == busName && owner != "" {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.owner = owner
+	}
+}
+
+func (w *jobWaiter) believes(sender string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return sender == w.owner
 }
 
 func (w *jobWaiter) done(path dbus.ObjectPath, result string) {
@@ -88,17 +109,41 @@ func (w *jobWaiter) result(path dbus.ObjectPath) <-chan string {
 // runJob calls a manager method that makes a job and waits for its result:
 // "done", "canceled", "timeout", "failed", "dependency" or "skipped".
 func (b *Bus) runJob(ctx context.Context, method string, args ...any) (string, error) {
-	var err error
-	b.jobs.match.Do(func() {
-		err = b.conn.AddMatchSignalContext(ctx, dbus.WithMatchInterface(managerIf), dbus.WithMatchMember("JobRemoved"))
-	})
+	job, err := b.makeJob(ctx, method, args...)
+	if err != nil {
+		return "", err
+	}
+	return b.awaitJob(ctx, job)
+}
+
+// makeJob calls a manager method that makes a job, listening for its result.
+func (b *Bus) makeJob(ctx context.Context, method string, args ...any) (job dbus.ObjectPath, err error) {
+	b.jobs.match.Do(func() { err = b.listenForJobs(ctx) })
 	if err != nil {
 		return "", explain("cannot listen for job results", err)
 	}
-	var job dbus.ObjectPath
-	if err := b.manager(ctx, method, args...).Store(&job); err != nil {
-		return "", err
+	err = b.manager(ctx, method, args...).Store(&job)
+	return job, err
+}
+
+func (b *Bus) listenForJobs(ctx context.Context) error {
+	ctx, cancel := withDeadline(ctx)
+	defer cancel()
+	rules := [][]dbus.MatchOption{ownerRule(),
+		{dbus.WithMatchSender(busName), dbus.WithMatchInterface(managerIf), dbus.WithMatchMember("JobRemoved")}}
+	for _, rule := range rules {
+		if err := b.conn.AddMatchSignalContext(ctx, rule...); err != nil {
+			return err
+		}
 	}
+	owner, err := b.owner(ctx)
+	b.jobs.mu.Lock()
+	defer b.jobs.mu.Unlock()
+	b.jobs.owner = owner
+	return err
+}
+
+func (b *Bus) awaitJob(ctx context.Context, job dbus.ObjectPath) (string, error) {
 	select {
 	case r, ok := <-b.jobs.result(job):
 		if !ok {

@@ -14,6 +14,7 @@ type UnitStatus struct {
 	Load   string // LoadState
 	Active string // ActiveState
 	Sub    string // SubState
+	Job    string // type of the job that waits or runs: "start", "stop" …; "" none
 }
 
 // ListUnits gives the units in systemd's memory whose names match a pattern,
@@ -31,7 +32,7 @@ func (b *Bus) ListUnits(ctx context.Context, patterns ...string) ([]UnitStatus, 
 	}
 	units := make([]UnitStatus, len(rows))
 	for i, r := range rows {
-		units[i] = UnitStatus{r.Name, r.Load, r.Active, r.Sub}
+		units[i] = UnitStatus{r.Name, r.Load, r.Active, r.Sub, r.JobType}
 	}
 	return units, nil
 }

@@ -126,13 +126,24 @@ func (b *Bus) subscribe(ctx context.Context, m *mailbox) error {
 	if err != nil && !hasName(err, busName+".AlreadySubscribed") {
 		return explain("cannot subscribe to systemd", err)
 	}
-	var owner string
-	err = b.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, busName).Store(&owner)
+	owner, err := b.owner(ctx)
 	if err != nil {
 		return explain("cannot find systemd on the bus", err)
 	}
 	m.begin(owner)
 	return nil
+}
+
+// owner is systemd's connection.
+func (b *Bus) owner(ctx context.Context) (name string, err error) {
+	err = b.conn.BusObject().CallWithContext(ctx, dbusName+".GetNameOwner", 0, busName).Store(&name)
+	return name, err
+}
+
+// ownerRule tells when systemd has another connection.
+func ownerRule() []dbus.MatchOption {
+	return []dbus.MatchOption{dbus.WithMatchSender(dbusName), dbus.WithMatchInterface(dbusName),
+		dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, busName)}
 }
 
 func watchRules() [][]dbus.MatchOption {
@@ -150,8 +161,7 @@ func watchRules() [][]dbus.MatchOption {
 	return [][]dbus.MatchOption{
 		unit(unitIf), unit(serviceIf),
 		manager("UnitNew"), manager("UnitRemoved"), manager("Reloading"), manager("UnitFilesChanged"),
-		{dbus.WithMatchSender(dbusName), dbus.WithMatchInterface(dbusName), dbus.WithMatchMember("NameOwnerChanged"),
-			dbus.WithMatchArg(0, busName)},
+		ownerRule(),
 	}
 }
 
