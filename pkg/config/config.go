@@ -30,6 +30,7 @@ type Config struct {
 	Observability Observability `toml:"observability"`
 	Metrics       Metrics       `toml:"metrics"`
 	TLS           TLS           `toml:"tls"`
+	Events        Events        `toml:"events"`
 	Notifications Notifications `toml:"notifications"`
 	Webhooks      Webhooks      `toml:"webhooks"`
 

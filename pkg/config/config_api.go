@@ -53,6 +53,12 @@ type Metrics struct {
 	ShowDisk     bool `toml:"show_disk"`
 }
 
+// Events is [events]: the history in the API's database. RetentionDays 0 means
+// for ever.
+type Events struct {
+	RetentionDays int `toml:"retention_days"`
+}
+
 // TLS is [tls]; both are empty, or neither.
 type TLS struct {
 	CertFile string `toml:"cert_file"`

@@ -6,7 +6,7 @@ import "clauster/pkg/bridge"
 func Keys() []Key {
 	var keys []Key
 	for _, part := range [][]Key{generalKeys(), claudeKeys(), defaultsKeys(), limitKeys(), logKeys(), projectKeys(),
-		authKeys(), apiKeys(), notifyKeys(), pageKeys()} {
+		authKeys(), apiKeys(), eventKeys(), notifyKeys(), pageKeys()} {
 		keys = append(keys, part...)
 	}
 	return keys

@@ -48,7 +48,7 @@ func authKeys() []Key {
 
 func apiKeys() []Key {
 	return []Key{
-		{Name: "api.idle_exit_seconds", Kind: Int, Default: int64(0), Unset: "never", Surface: API, Ours: true,
+		{Name: "api.idle_exit_seconds", Kind: Int, Default: int64(0), Unset: "never", Example: `600`, Surface: API, Ours: true,
 			Doc: "End the service after so many seconds without a request, a stream or a waiting delivery; its sockets start it again. 0 keeps it running."},
 		{Name: "api.allowed_hosts", Kind: List, Default: []string{}, Surface: API, Ours: true,
 			Rule: "a list of hosts such as \"host.example\" (any port) or \"host.example:8443\"", check: checkHosts,
@@ -72,6 +72,13 @@ func apiKeys() []Key {
 		{Name: "tls.key_file", Kind: String, Default: "", Unset: "no TLS", Example: `"/etc/clauster/tls/key.pem"`, Surface: API,
 			Rule: "an absolute path", check: checkAbsolute,
 			Doc: "The private key (PEM) of tls.cert_file. A systemd credential is the better place: LoadCredential=."},
+	}
+}
+
+func eventKeys() []Key {
+	return []Key{
+		{Name: "events.retention_days", Kind: Int, Default: int64(90), Max: 36500, Surface: API, Ours: true,
+			Doc: "How many days events stay in the API's database; 0 keeps them for ever. What is in the journal is journald's matter, and counters go on."},
 	}
 }
 
