@@ -41,6 +41,7 @@ type world struct {
 func commands() map[string]func(ctx context.Context, w world, args []string) error {
 	return map[string]func(context.Context, world, []string) error{
 		"serve":              serve,
+		"home":               homeCommand,
 		"reload":             reload,
 		"check-exposure":     checkExposure,
 		"token":              tokenWord,
