@@ -67,7 +67,7 @@ verify_units() {
     mkdir -p "$root/bin"
     cp /bin/sh "$root/bin/" # verify looks whether what a unit runs is there
     MANPATH="$root/usr/share/man:" systemd-analyze verify --root="$root" 'clauster@hello.service' clauster.slice \
-        clauster-api.service clauster-api.socket clauster-web.socket clauster-wake.socket
+        clauster-api.service clauster-api.socket clauster-web.socket clauster-wake.socket clauster-home.service clauster-home.socket
     status=$?
     rm -rf "$root"
     return $status

@@ -23,6 +23,7 @@ const (
 	frameLimit = 2 * time.Second // reading a request, and writing an answer
 	maxPeers   = 16              // served at once; the socket queues more
 	idleLimit  = 60 * time.Second
+	lifeLimit  = 5 * time.Minute // then the configuration is read again, by the next process
 )
 
 // Facts is what a Server answers with; *User is the real one.
@@ -79,8 +80,10 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener, first []*net.Un
 	for _, c := range first {
 		serve(c)
 	}
-	idle := time.NewTimer(idleLimit)
+	idle, life := time.NewTimer(idleLimit), time.NewTimer(lifeLimit)
 	defer idle.Stop()
+	defer life.Stop()
+	old := false
 	alive := s.ticks()
 	if alive != nil {
 		defer alive.Stop()
@@ -101,7 +104,7 @@ loop:
 		case h := <-done:
 			open--
 			hung = hung || h
-			if hung && open == 0 {
+			if (hung || old) && open == 0 {
 				break loop
 			}
 			idle.Reset(idleLimit)
@@ -110,6 +113,10 @@ loop:
 				break loop
 			}
 			idle.Reset(idleLimit)
+		case <-life.C:
+			if old = true; open == 0 {
+				break loop
+			}
 		case <-ended:
 			break loop
 		case <-tick(alive):
