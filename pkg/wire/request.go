@@ -23,6 +23,19 @@ type Started struct {
 	Created bool `json:"created"`
 }
 
+// Stopped is the answer to a stop: the instance, and whether this request
+// ended it; false where it was down already.
+type Stopped struct {
+	Instance
+	Stopped bool `json:"stopped"`
+}
+
+// Forgotten is the answer to a forget.
+type Forgotten struct {
+	Instance  string `json:"instance"`
+	Forgotten bool   `json:"forgotten"`
+}
+
 // Project is one directory below projects_root.
 type Project struct {
 	Host                   string   `json:"host"`
