@@ -14,12 +14,15 @@ type Health struct {
 	Board *metrics.Board
 }
 
-// Routes gives its three routes. Strangers get the word alone, which is what a
+// Routes gives its routes. Strangers get the word alone, which is what a
 // load balancer needs and all that a public page should tell.
 func (h *Health) Routes() []Route {
 	return []Route{
 		{Method: http.MethodGet, Path: "/healthz", Access: auth.ScopeNone, Bare: true, Handle: h.live, Answer: wire.Healthz{},
 			Summary: `Liveness; to whoever has not shown who he is only {"status":"ok"}`},
+		{Method: http.MethodGet, Path: "/health/live", Access: auth.ScopeNone, Bare: true, Answer: wire.Liveness{},
+			Handle:  func(*Request) Response { return JSON{Value: wire.Liveness{Status: "ok"}} },
+			Summary: "Liveness alone, to everybody; nothing is looked at, so that asking often costs nothing"},
 		{Method: http.MethodGet, Path: "/health", Access: auth.ScopeNone, Handle: h.health, Answer: wire.Health{},
 			Summary: "Health of every service, in JSON whatever Accept says; 503 where it is unhealthy. To whoever has not shown who he is only the status"},
 		{Method: http.MethodGet, Path: "/health/ready", Access: auth.ScopeNone, Handle: h.ready, Answer: wire.Readiness{},

@@ -28,7 +28,6 @@ type check struct {
 // age, and makes nobody wait for more than its patience.
 type Board struct {
 	src    *Sources
-	facts  *Facts
 	checks []check
 }
 
@@ -41,8 +40,8 @@ const (
 )
 
 // NewBoard makes the Board; Close ends it.
-func NewBoard(src *Sources, facts *Facts) *Board {
-	b := &Board{src: src, facts: facts}
+func NewBoard(src *Sources) *Board {
+	b := &Board{src: src}
 	add := func(name string, critical bool, look func(context.Context) Finding) {
 		fetch := func(ctx context.Context) (Finding, error) { return look(ctx), nil }
 		b.checks = append(b.checks, check{name, critical, NewCached(checkFresh, checkLimit, fetch), checkPatience})

@@ -10,15 +10,13 @@ import (
 	"time"
 
 	"clauster/pkg/bridge"
+	"clauster/pkg/home"
 	"clauster/pkg/wire"
 )
 
 func newBoard(t testing.TB, src *Sources) *Board {
 	t.Helper()
-	facts := NewFacts(src.Home)
-	t.Cleanup(facts.Close)
-	facts.Wait(context.Background())
-	b := NewBoard(src, facts)
+	b := NewBoard(src)
 	t.Cleanup(b.Close)
 	return b
 }
@@ -73,7 +71,8 @@ func TestHealthRollsUp(t *testing.T) {
 		{"the journal is not read", "journal", func(f *fakes) { f.following.Err = errors.New("no journalctl") }, wire.Degraded, wire.Degraded, "no journalctl"},
 		{"the journal is behind", "journal", func(f *fakes) { f.following.Lag = time.Minute }, wire.Degraded, wire.Degraded, "60 seconds behind"},
 		{"no claude", "home", func(f *fakes) { f.version = "" }, wire.Degraded, wire.Degraded, "cannot run claude"},
-		{"logged out", "home", func(f *fakes) { f.login.OK = false }, wire.Degraded, wire.Degraded, "not logged in"},
+		{"home is away", "home", func(f *fakes) { f.away = errors.New("clauster-home does not answer") }, wire.Degraded, wire.Degraded, "does not answer"},
+		{"logged out", "home", func(f *fakes) { f.login.LoggedIn = false }, wire.Degraded, wire.Degraded, "not logged in"},
 		{"a target fails", "deliveries", func(f *fakes) { f.store.figures.Failing = 2 }, wire.Degraded, wire.Degraded, "2 targets fail"},
 		{"a crash", "bridges", func(f *fakes) { f.instances[0].Status, f.instances[0].Health = bridge.Crashed, "" }, wire.Degraded, wire.Degraded, "1 crashed"},
 		{"wedged", "bridges", func(f *fakes) { f.instances[0].Health = bridge.Wedged }, wire.Degraded, wire.Degraded, "1 wedged"},
@@ -92,37 +91,18 @@ func TestHealthRollsUp(t *testing.T) {
 	}
 }
 
-// TestLiveNeverWaits: with a claude that hangs, /healthz answers from what is
-// known, and a cold start cries no wolf.
-func TestLiveNeverWaits(t *testing.T) {
-	_, src := newFakes(t, 1)
-	src.Home = hangingHome{}
-	facts := NewFacts(src.Home)
-	defer facts.Close()
-	b := NewBoard(src, facts)
-	defer b.Close()
-	live := b.Live()
+// TestLiveAtAStart: before claude was looked at, nobody is woken.
+func TestLiveAtAStart(t *testing.T) {
+	f, src := newFakes(t, 1)
+	f.away = context.Canceled
 	want := `{"status":"ok","version":"0.1.0","claude_ok":true,"claude_version":null,"claude_login_ok":true,"claude_login_method":null,"claude_login_expires_at":null,"instances_running":1}`
-	if data, err := json.Marshal(live); err != nil || string(data) != want {
+	if data, err := json.Marshal(newBoard(t, src).Live()); err != nil || string(data) != want {
 		t.Errorf("%s %v", data, err)
 	}
 }
 
-// hangingHome answers when its caller gives up.
-type hangingHome struct{}
-
-func (hangingHome) ClaudeVersion(ctx context.Context) (string, error) {
-	<-ctx.Done()
-	return "", ctx.Err()
-}
-func (hangingHome) ClaudeLogin(ctx context.Context) (Login, error) {
-	<-ctx.Done()
-	return Login{}, ctx.Err()
-}
-func (hangingHome) ProjectCount(ctx context.Context) (int, error) { <-ctx.Done(); return 0, ctx.Err() }
-
-// TestLiveFollows: after the next look a logout is told.
-func TestLiveFollows(t *testing.T) {
+// TestLive: all there is to know, and a logout.
+func TestLive(t *testing.T) {
 	f, src := newFakes(t, 2)
 	f.login.Expires = time.UnixMilli(1900000000123)
 	b := newBoard(t, src)
@@ -131,9 +111,7 @@ func TestLiveFollows(t *testing.T) {
 		*live.ClaudeLoginExpiresAt != 1900000000123 || live.InstancesRunning != 2 {
 		t.Errorf("%+v", live)
 	}
-	f.login = Login{}
-	b.facts.Forget()
-	b.facts.Wait(context.Background())
+	f.login = home.Auth{}
 	if live := b.Live(); live.ClaudeLoginOK || live.ClaudeLoginMethod != nil {
 		t.Errorf("after the logout: %+v", live)
 	}

@@ -9,15 +9,15 @@ import (
 	"clauster/pkg/wire"
 )
 
-// project sums up what the bridges of a project use.
-type project struct {
+// projectSum sums up what the bridges of a project use.
+type projectSum struct {
 	cpu, rss       float64
 	hasCPU, hasRSS bool
 }
 
 // bridges shows each bridge, and the sums of each project.
 func (s *Page) bridges(readings []reading, ages map[string]time.Duration) {
-	projects := map[string]*project{}
+	projects := map[string]*projectSum{}
 	uses := make(map[string]use, len(readings))
 	words := healthLabels()
 	for i := range readings {
@@ -35,7 +35,7 @@ func (s *Page) bridges(readings []reading, ages map[string]time.Duration) {
 		uses[r.Instance.Instance] = u
 		p := projects[r.Project]
 		if p == nil {
-			p = &project{}
+			p = &projectSum{}
 			projects[r.Project] = p
 		}
 		if rate, ok := u.since(s.before[r.Instance.Instance]); ok {

@@ -91,13 +91,6 @@ func (c *Cached[T]) start() chan struct{} {
 	return pending
 }
 
-// Forget makes the next Get look again, as after a reload.
-func (c *Cached[T]) Forget() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.last.At = time.Time{}
-}
-
 // Close ends the look under way and waits for it.
 func (c *Cached[T]) Close() {
 	c.stop()

@@ -3,12 +3,14 @@ package metrics
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"clauster/pkg/bridge"
+	"clauster/pkg/home"
 	"clauster/pkg/wire"
 )
 
@@ -53,30 +55,43 @@ func (b *Board) store(ctx context.Context) Finding {
 	return Finding{Status: wire.Healthy, Detail: fmt.Sprintf("%.1f MB", float64(f.Bytes)/(1<<20))}
 }
 
+// home waits for both of claude's answers.
 func (b *Board) home(ctx context.Context) Finding {
-	h := b.facts.Wait(ctx)
+	l, auth := b.src.Login(ctx)
 	switch {
-	case !h.Asked:
-		return Finding{wire.Degraded, "the bridge user's home does not answer", "systemctl status clauster-home.service"}
-	case !h.ClaudeOK:
-		return Finding{wire.Degraded, "claude cannot be run: " + errorText(h.Err), "clauster-ctl config check"}
-	case !h.LoginOK && h.Err != nil:
-		return Finding{wire.Degraded, errorText(h.Err), "systemctl status clauster-home.service"}
-	case !h.LoginOK:
-		return Finding{wire.Degraded, "claude " + h.ClaudeVersion + " is not logged in", "as the bridge user: claude auth login"}
-	case h.Err != nil:
-		return Finding{wire.Degraded, errorText(h.Err), "systemctl status clauster-home.service"}
+	case !l.ClaudeOK:
+		return Finding{wire.Degraded, "claude cannot be run" + because(l.Err), cmp.Or(hintOf(l.Err), "clauster-ctl config check")}
+	case l.Err != nil && !answered(l.Err):
+		return Finding{wire.Degraded, l.Err.Error(), cmp.Or(hintOf(l.Err), "systemctl status clauster-home.service")}
+	case !l.OK:
+		return Finding{wire.Degraded, "claude " + l.ClaudeVersion + " is not logged in" + because(l.Err), b.loginHint(auth)}
 	}
-	return Finding{Status: wire.Healthy, Detail: strings.TrimSpace("claude " + h.ClaudeVersion + " is logged in " + method(h.LoginMethod))}
+	return Finding{Status: wire.Healthy, Detail: strings.TrimSpace("claude " + l.ClaudeVersion + " is logged in " + method(l.Method))}
 }
 
-// errorText is the first line: errors.Join writes one for each.
-func errorText(err error) string {
+func because(err error) string {
 	if err == nil {
-		return "no reason is known"
+		return ""
 	}
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
+	return ": " + err.Error()
+}
+
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+func (b *Board) loginHint(auth home.Auth) string {
+	if auth.Cause != nil && auth.Cause.Hint != "" {
+		return auth.Cause.Hint
+	}
+	if user := b.src.Config().User; user != "" {
+		return "sudo -iu " + user + " claude auth login"
+	}
+	return "claude auth login"
 }
 
 func method(name string) string {
@@ -194,17 +209,17 @@ func (b *Board) Ready(ctx context.Context) wire.Readiness {
 
 // Live is the answer of GET /healthz, from what is known already.
 func (b *Board) Live() wire.Healthz {
-	h := b.facts.Home()
-	live := wire.Healthz{Status: "ok", Version: b.src.Version, ClaudeOK: h.ClaudeOK, ClaudeLoginOK: h.LoginOK,
+	l := b.src.KnownLogin()
+	live := wire.Healthz{Status: "ok", Version: b.src.Version, ClaudeOK: l.ClaudeOK, ClaudeLoginOK: l.OK,
 		InstancesRunning: countStatus(b.src.Instances(), bridge.Running)}
-	if h.ClaudeVersion != "" {
-		live.ClaudeVersion = &h.ClaudeVersion
+	if l.ClaudeOK && l.ClaudeVersion != "" {
+		live.ClaudeVersion = &l.ClaudeVersion
 	}
-	if h.LoginMethod != "" {
-		live.ClaudeLoginMethod = &h.LoginMethod
+	if l.Method != "" {
+		live.ClaudeLoginMethod = &l.Method
 	}
-	if !h.LoginExpires.IsZero() {
-		ms := h.LoginExpires.UnixMilli()
+	if !l.Expires.IsZero() {
+		ms := l.Expires.UnixMilli()
 		live.ClaudeLoginExpiresAt = &ms
 	}
 	return live

@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"clauster/pkg/bridge"
 	"clauster/pkg/cgroup"
 	"clauster/pkg/config"
+	"clauster/pkg/home"
+	"clauster/pkg/project"
 	"clauster/pkg/store"
 	"clauster/pkg/systemd"
 	"clauster/pkg/wire"
@@ -25,7 +26,8 @@ type fakes struct {
 	ages      map[string]time.Duration
 	systemd   error
 	version   string
-	login     Login
+	login     home.Auth
+	away      error // of home
 	projects  int
 	refused   *wire.Problem
 	following Following
@@ -45,14 +47,18 @@ func (f *fakes) Watchdogs(_ context.Context, units []string) (map[string]systemd
 	}
 	return out, f.systemd
 }
-func (f *fakes) ClaudeVersion(context.Context) (string, error) {
+func (f *fakes) ClaudeVersion(context.Context) (home.Claude, home.Age, error) {
 	if f.version == "" {
-		return "", errors.New("cannot run claude: no such file")
+		return home.Claude{}, home.Age{}, &home.Error{Message: "cannot run claude: no such file"}
 	}
-	return f.version, nil
+	return home.Claude{Version: f.version}, home.Age{}, f.away
 }
-func (f *fakes) ClaudeLogin(context.Context) (Login, error) { return f.login, nil }
-func (f *fakes) ProjectCount(context.Context) (int, error)  { return f.projects, nil }
+func (f *fakes) AuthStatus(context.Context) (home.Auth, home.Age, error) {
+	return f.login, home.Age{}, f.away
+}
+func (f *fakes) Projects(context.Context) (home.Projects, home.Age, error) {
+	return home.Projects{Projects: make([]project.Facts, f.projects)}, home.Age{}, nil
+}
 
 type fakeStore struct {
 	figures store.Figures
@@ -74,7 +80,7 @@ func newFakes(t testing.TB, n int) (*fakes, *Sources) {
 	t.Helper()
 	root := t.TempDir()
 	write(t, root, "cgroup.controllers", "cpu io memory pids\n")
-	f := &fakes{ages: map[string]time.Duration{}, version: "2.1.330", login: Login{OK: true, Method: "claude.ai"}, projects: n}
+	f := &fakes{ages: map[string]time.Duration{}, version: "2.1.330", login: home.Auth{LoggedIn: true, Method: "claude.ai"}, projects: n}
 	f.cfg.Metrics = config.Metrics{Enabled: true, ShowDisk: true}
 	f.store = &fakeStore{}
 	for i := range n {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"clauster/pkg/bridge"
+	"clauster/pkg/home"
 	"clauster/pkg/store"
 	"clauster/pkg/wire"
 )
@@ -16,7 +17,6 @@ import (
 // Page makes the Prometheus page, from figures read at each scrape.
 type Page struct {
 	src     *Sources
-	facts   *Facts
 	traffic *Traffic
 
 	mu sync.Mutex // one scrape at a time: CPU percent is since the one before
@@ -28,8 +28,8 @@ type Page struct {
 const scrapeLimit = 3 * time.Second
 
 // NewPage makes a Page.
-func NewPage(src *Sources, facts *Facts, traffic *Traffic) *Page {
-	return &Page{src: src, facts: facts, traffic: traffic, text: text{families: Families()}}
+func NewPage(src *Sources, traffic *Traffic) *Page {
+	return &Page{src: src, traffic: traffic, text: text{families: Families()}}
 }
 
 // Text is the page of this moment. systemd and the database are asked while the
@@ -41,13 +41,14 @@ func (s *Page) Text(ctx context.Context) []byte {
 	ctx, cancel := context.WithTimeout(ctx, scrapeLimit)
 	defer cancel()
 	instances := s.src.Instances()
-	s.facts.Home() // so that it may have answered when it is shown
 	var asked sync.WaitGroup
 	var ages map[string]time.Duration
-	var systemdErr, storeErr error
+	var systemdErr, storeErr, homeErr error
+	var projects home.Projects
 	var figures store.Figures
 	asked.Go(func() { ages, systemdErr = s.watchdogs(ctx, instances) })
 	asked.Go(func() { figures, storeErr = s.stored(ctx) })
+	asked.Go(func() { projects, homeErr = s.projects(ctx) })
 	readings := s.src.readAll(instances)
 	asked.Wait()
 
@@ -55,7 +56,10 @@ func (s *Page) Text(ctx context.Context) []byte {
 	s.census(instances)
 	s.bridges(readings, ages)
 	s.put(famUp, truth(systemdErr == nil), "")
-	s.home(ctx)
+	if homeErr == nil {
+		s.put(famProjects, float64(len(projects.Projects)), "")
+	}
+	s.login()
 	s.put(famStoreUp, truth(storeErr == nil), "")
 	if storeErr == nil {
 		s.database(figures)
@@ -101,23 +105,26 @@ func (s *Page) census(instances []wire.Instance) {
 }
 
 // projectsPatience is how long a scrape waits for a count of projects that is
-// not fresh. What starts claude is shown as it was at the last look.
+// not fresh.
 const projectsPatience = 100 * time.Millisecond
 
-// home shows what was learnt of the bridge user's home.
-func (s *Page) home(ctx context.Context) {
+func (s *Page) projects(ctx context.Context) (home.Projects, error) {
 	ctx, cancel := context.WithTimeout(ctx, projectsPatience)
 	defer cancel()
-	h := s.facts.Counted(ctx)
-	if h.Projects != nil {
-		s.put(famProjects, float64(*h.Projects), "")
+	p, _, err := s.src.Home.Projects(ctx)
+	return p, err
+}
+
+// login shows claude as it was at the last look: a scrape waits for no
+// subprocess.
+func (s *Page) login() {
+	l := s.src.KnownLogin()
+	if l.Probed {
+		s.put(famClaudeOK, truth(l.ClaudeOK), "")
+		s.put(famLoginOK, truth(l.OK), "")
 	}
-	if h.Asked {
-		s.put(famClaudeOK, truth(h.ClaudeOK), "")
-		s.put(famLoginOK, truth(h.LoginOK), "")
-	}
-	if !h.LoginExpires.IsZero() {
-		s.put(famLoginExpires, float64(h.LoginExpires.UnixMilli())/1000, "")
+	if !l.Expires.IsZero() {
+		s.put(famLoginExpires, float64(l.Expires.UnixMilli())/1000, "")
 	}
 }
 

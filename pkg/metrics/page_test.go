@@ -21,14 +21,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// newPage makes a page whose slow facts are known.
 func newPage(t testing.TB, src *Sources) (*Page, *Traffic) {
 	t.Helper()
-	facts := NewFacts(src.Home)
-	t.Cleanup(facts.Close)
-	facts.Wait(context.Background())
 	traffic := NewTraffic()
-	return NewPage(src, facts, traffic), traffic
+	return NewPage(src, traffic), traffic
 }
 
 // busy makes a world in which every family has a sample.

@@ -2,14 +2,18 @@ package metrics
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"clauster/pkg/cgroup"
 	"clauster/pkg/config"
+	"clauster/pkg/home"
 	"clauster/pkg/store"
 	"clauster/pkg/systemd"
 	"clauster/pkg/wire"
 )
+
+var errNoStore = errors.New("the database is not used")
 
 // Store is what figures need of *store.Store.
 type Store interface {
@@ -26,19 +30,13 @@ type Systemd interface {
 	WatchdogAges(ctx context.Context, units []string) (map[string]time.Duration, error)
 }
 
-// Login is what claude auth status says.
-type Login struct {
-	OK      bool
-	Method  string    // "" unknown
-	Expires time.Time // zero unknown
-}
-
-// Home is what figures need of the bridge user's home. A call may take
-// seconds; it ends with its context.
+// Home is what figures need of *home.Client. A call waits for an answer as long
+// as its context lasts, then gives the last one there was; an error is a
+// *home.Error where somebody answered.
 type Home interface {
-	ClaudeVersion(ctx context.Context) (string, error)
-	ClaudeLogin(ctx context.Context) (Login, error)
-	ProjectCount(ctx context.Context) (int, error)
+	ClaudeVersion(ctx context.Context) (home.Claude, home.Age, error)
+	AuthStatus(ctx context.Context) (home.Auth, home.Age, error)
+	Projects(ctx context.Context) (home.Projects, home.Age, error)
 }
 
 // Following is how far the reader of the journal is.
