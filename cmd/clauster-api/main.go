@@ -45,6 +45,7 @@ func commands() map[string]func(ctx context.Context, w world, args []string) err
 		"reload":             reload,
 		"check-exposure":     checkExposure,
 		"token":              tokenWord,
+		"store":              storeWord,
 		"hash-password":      hashPassword,
 		"hash-metrics-token": hashMetricsToken,
 		"version": func(_ context.Context, w world, _ []string) error {

@@ -2,19 +2,22 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
-	"os"
-	osuser "os/user"
-	"path/filepath"
-	"strconv"
-	"sync/atomic"
-	"time"
 
-	"clauster/pkg/api"
 	"clauster/pkg/auth"
+	"clauster/pkg/bridge"
 	"clauster/pkg/config"
+	"clauster/pkg/delivery"
+	"clauster/pkg/event"
+	"clauster/pkg/fleet"
+	"clauster/pkg/home"
+	"clauster/pkg/journal"
+	"clauster/pkg/metrics"
 	"clauster/pkg/store"
+	"clauster/pkg/systemd"
+	"clauster/pkg/tail"
 	"clauster/pkg/wire"
 )
 
@@ -23,94 +26,119 @@ type nouns struct {
 	store   *store.Store // nil while refused
 	refused *wire.Problem
 	gate    *auth.Gate
+	link    *systemd.Link
+	table   *fleet.Table
+	tails   *tail.Tails
+	home    *home.Client
+	traffic *metrics.Traffic
+	sources *metrics.Sources
+	board   *metrics.Board
+
+	// Only with a store.
+	hub      *event.Hub
+	ingester *event.Ingester
+	courier  *delivery.Courier
 }
 
-// makeNouns opens the store and starts what lives beside the servers. A store
+// makeNouns opens the store and makes what lives beside the servers. A store
 // that is refused does not keep the API from telling what runs.
 func (d *daemon) makeNouns(ctx context.Context) (*nouns, error) {
-	n := &nouns{}
-	path, err := d.databasePath()
-	if err != nil {
-		return nil, err
-	}
-	n.store, err = store.Open(ctx, path)
-	var refused *store.RefusedError
-	switch {
-	case errors.As(err, &refused):
-		n.store, n.refused = nil, refusal(refused)
-		d.log.Error(err.Error(), "hint", refused.Hint())
-	case err != nil:
+	n := &nouns{link: &systemd.Link{Manager: d.manager}, traffic: metrics.NewTraffic()}
+	if err := d.openStore(ctx, n); err != nil {
 		return nil, err
 	}
 	n.gate = auth.New(d.gateOptions(n))
+	place := d.place()
+	n.table = fleet.NewTable(fleet.Options{Place: place, Manager: d.manager, Log: d.log, Hash: d.bridgeHash(),
+		Last: func(ctx context.Context, i []bridge.Instance) (map[bridge.Instance]fleet.Last, error) {
+			return fleet.LastInJournal(ctx, place.Origin, i)
+		}})
+	n.tails = tail.New(place.Origin, tail.Source{Read: journal.Read, Follow: journal.Follow})
+	n.home = home.NewClient(d.homeSocket(), version)
+	if n.store != nil {
+		if err := d.makeDeliveries(ctx, n, place.Origin); err != nil {
+			return nil, err
+		}
+	}
+	d.makeFigures(ctx, n, place)
 	return n, nil
 }
 
-func (d *daemon) gateOptions(n *nouns) auth.Options {
-	o := auth.Options{Config: d.settings.config, Now: time.Now, UID: os.Geteuid(), Group: -1, BridgeUID: func() int { return -1 }, Log: d.log}
-	if n.store != nil {
-		o.Store = n.store
+// openStore opens the database, or says why it is not used.
+func (d *daemon) openStore(ctx context.Context, n *nouns) error {
+	path, err := d.databasePath()
+	if err != nil {
+		return err
 	}
-	if d.userMode {
-		return o
+	opened, err := store.Open(ctx, path)
+	var refused *store.RefusedError
+	switch {
+	case errors.As(err, &refused):
+		n.refused = refusal(refused)
+		d.log.Error(err.Error(), "hint", refused.Hint())
+	case err != nil:
+		return err
+	default:
+		n.store = opened
 	}
-	if g, err := osuser.LookupGroup("clauster"); err == nil {
-		if gid, err := strconv.Atoi(g.Gid); err == nil {
-			o.Group = gid
-		}
-	}
-	o.BridgeUID = bridgeUID(d.settings.config)
-	return o
+	return nil
 }
 
-// bridgeUID looks the bridge user up, once for each configuration.
-func bridgeUID(cfg func() *config.Config) func() int {
-	type found struct {
-		cfg *config.Config
-		uid int
+// makeDeliveries connects journal, store, streams and outbox.
+func (d *daemon) makeDeliveries(ctx context.Context, n *nouns, origin journal.Origin) (err error) {
+	if n.hub, err = event.NewHub(ctx, n.store); err != nil {
+		return err
 	}
-	var last atomic.Pointer[found]
-	return func() int {
-		now := cfg()
-		if f := last.Load(); f != nil && f.cfg == now {
-			return f.uid
-		}
-		f := &found{now, -1}
-		if u, err := osuser.Lookup(now.User); err == nil {
-			if uid, err := strconv.Atoi(u.Uid); err == nil {
-				f.uid = uid
+	n.courier = delivery.New(delivery.Options{Config: d.settings.config(), Outbox: n.store, Version: version, Log: d.log})
+	n.ingester = event.New(event.Options{Store: n.store, Hub: n.hub, Origin: origin, Log: d.log, Retention: retention(d.settings.config),
+		OnStored: func(ctx context.Context, tx *sql.Tx, e event.Event) error {
+			if !e.Live {
+				return nil
 			}
+			return n.courier.Queue(ctx, tx, e.Event)
+		},
+		OnCommit: func(events []event.Event) {
+			n.courier.Wake()
+			for _, e := range events {
+				n.table.Observe(e.Event)
+			}
+		}})
+	return nil
+}
+
+// begin starts what lives beside the servers.
+func (d *daemon) begin(ctx context.Context, n *nouns) {
+	d.part(func() { n.table.Run(ctx) })
+	d.settings.changed = append(d.settings.changed, func(cfg *config.Config) { n.table.Reconfigure(cfg.BridgeHash) })
+	if n.store == nil {
+		return
+	}
+	d.settings.changed = append(d.settings.changed, n.courier.Reload)
+	d.part(func() { d.ingest(ctx, n) })
+}
+
+// ingest runs the ingester until the service ends. A store that it gives up on
+// shows as refused; going on in the same process could only repeat that.
+func (d *daemon) ingest(ctx context.Context, n *nouns) {
+	err := n.ingester.Run(ctx)
+	if ctx.Err() == nil && err != nil {
+		d.log.Error("cannot store events any longer", "error", err)
+		if n.storeRefused() == nil {
+			d.fail(fmt.Errorf("cannot store events any longer: %w", err))
 		}
-		last.Store(f)
-		return f.uid
 	}
 }
 
-// databasePath is below the directory that systemd made; systemd 252 would put a
-// user unit's StateDirectory= under ~/.config, so user mode makes its own.
-func (d *daemon) databasePath() (string, error) {
-	if dir := d.getenv("STATE_DIRECTORY"); dir != "" && !d.userMode {
-		return filepath.Join(dir, "clauster.db"), nil
+// close ends what begin has not started, after it.
+func (n *nouns) close(ctx context.Context) {
+	n.board.Close()
+	n.home.Close()
+	n.link.Close()
+	if n.store == nil {
+		return
 	}
-	base := d.getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(base) {
-		base = filepath.Join(d.getenv("HOME"), ".local/state")
-	}
-	if !d.userMode {
-		base = "/var/lib"
-	}
-	dir := filepath.Join(base, "clauster/api")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("cannot make the API's directory: %w", err)
-	}
-	return filepath.Join(dir, "clauster.db"), nil
-}
-
-// close ends everything, in the opposite order.
-func (n *nouns) close(context.Context) {
-	if n.store != nil {
-		_ = n.store.Close()
-	}
+	_ = n.courier.Close(ctx) // what was broken off stays in the outbox
+	_ = n.store.Close()
 }
 
 // storeRefused is why the database is not used, from the start or since it
@@ -128,22 +156,10 @@ func refusal(r *store.RefusedError) *wire.Problem {
 }
 
 // busy reports whether something is under way that an idle exit would end.
-func (d *daemon) busy() bool { return d.doors.InFlight() > 0 }
+func (d *daemon) busy() bool {
+	return d.doors.InFlight() > 0 || d.courier != nil && d.courier.Busy()
+}
 
-// woken is called after keepers have told of an event.
+// woken is called after keepers have told of an event: being started was all
+// that it is for, since the journal is followed.
 func (d *daemon) woken() {}
-
-// server puts the routes together.
-func (d *daemon) server() *api.Server {
-	s := &api.Server{Gate: d.gate, Log: d.log, StoreRefused: d.storeRefused, WebClosed: d.webClosed}
-	s.Table = api.NewTable(d.resources(func() api.Table { return s.Table })...)
-	return s
-}
-
-// resources are all there are; docs/http.md is made of them too.
-func (d *daemon) resources(table func() api.Table) []api.Resource {
-	return []api.Resource{
-		&api.OpenAPI{Version: version, Table: table, Enabled: func() bool { return d.settings.config().API.OpenAPIEnabled }},
-		&reloader{d.settings},
-	}
-}

@@ -41,6 +41,7 @@ type daemon struct {
 	world
 	log      *slog.Logger
 	host     string
+	started  time.Time
 	manager  systemd.Manager
 	settings *settings
 	notify   *systemd.Notifier
@@ -58,7 +59,7 @@ type daemon struct {
 
 // newDaemon takes over what systemd passed.
 func newDaemon(w world) (*daemon, error) {
-	d := &daemon{world: w, certs: &certificates{credentials: w.getenv("CREDENTIALS_DIRECTORY")}}
+	d := &daemon{world: w, started: time.Now(), certs: &certificates{credentials: w.getenv("CREDENTIALS_DIRECTORY")}}
 	d.settings = &settings{source: w.source(), log: newLogger(w.stderr, slog.LevelInfo)}
 	d.settings.load() // a fault is told on every surface: health, web door, journal
 	d.log = newLogger(w.stderr, logLevel(d.settings.config().LogLevel))
@@ -146,6 +147,7 @@ func (d *daemon) run(ctx context.Context) error {
 		return err
 	}
 	d.nouns = n
+	d.begin(partsCtx, n)
 	server := d.server()
 	d.doors = door.Open(d.log,
 		door.Door{Name: "api", Listeners: d.unix, Handler: server.Handler(auth.UnixDoor), Connected: auth.ConnContext},

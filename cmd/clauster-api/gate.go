@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	osuser "os/user"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"clauster/pkg/auth"
+	"clauster/pkg/config"
+)
+
+// gateOptions tell the gate what it stands on.
+func (d *daemon) gateOptions(n *nouns) auth.Options {
+	o := auth.Options{Config: d.settings.config, Now: time.Now, UID: os.Geteuid(), Group: -1, BridgeUID: func() int { return -1 }, Log: d.log}
+	if n.store != nil {
+		o.Store = n.store
+	}
+	if d.userMode {
+		return o
+	}
+	if g, err := osuser.LookupGroup("clauster"); err == nil {
+		if gid, err := strconv.Atoi(g.Gid); err == nil {
+			o.Group = gid
+		}
+	}
+	o.BridgeUID = bridgeUID(d.settings.config)
+	return o
+}
+
+// bridgeUID looks the bridge user up, once for each configuration.
+func bridgeUID(cfg func() *config.Config) func() int {
+	type found struct {
+		cfg *config.Config
+		uid int
+	}
+	var last atomic.Pointer[found]
+	return func() int {
+		now := cfg()
+		if f := last.Load(); f != nil && f.cfg == now {
+			return f.uid
+		}
+		f := &found{now, -1}
+		if u, err := osuser.Lookup(now.User); err == nil {
+			if uid, err := strconv.Atoi(u.Uid); err == nil {
+				f.uid = uid
+			}
+		}
+		last.Store(f)
+		return f.uid
+	}
+}
+
+// databasePath is below the directory that systemd made; systemd 252 would put a
+// user unit's StateDirectory= under ~/.config, so user mode makes its own.
+func (d *daemon) databasePath() (string, error) {
+	if dir := d.getenv("STATE_DIRECTORY"); dir != "" && !d.userMode {
+		return filepath.Join(dir, "clauster.db"), nil
+	}
+	base := "/var/lib"
+	if d.userMode {
+		base = d.stateHome()
+	}
+	dir := filepath.Join(base, "clauster/api")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("cannot make the API's directory: %w", err)
+	}
+	return filepath.Join(dir, "clauster.db"), nil
+}

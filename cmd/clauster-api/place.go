@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"clauster/pkg/cgroup"
+	"clauster/pkg/fleet"
+	"clauster/pkg/journal"
+	"clauster/pkg/records"
+	"clauster/pkg/systemd"
+)
+
+// bridgeHash compares a bridge's configuration with the present one.
+func (d *daemon) bridgeHash() func(project string) string {
+	return d.settings.config().BridgeHash
+}
+
+// place is where the facts about the bridges are.
+func (d *daemon) place() *fleet.Place {
+	p := &fleet.Place{Host: d.host, Cgroups: cgroup.System(), Origin: journal.Origin{User: d.userMode, UID: os.Getuid()},
+		Records:  records.Dir{Path: "/var/lib/clauster/instances", UID: -1, GID: -1},
+		UnitDirs: systemd.UnitDirs(d.manager, d.getenv("XDG_CONFIG_HOME"), d.getenv("XDG_RUNTIME_DIR"))}
+	if d.userMode {
+		p.Records.Path = filepath.Join(d.stateHome(), "clauster/instances")
+	}
+	return p
+}
+
+// homeSocket is where the bridge user's home answers.
+func (d *daemon) homeSocket() string {
+	if d.userMode {
+		return filepath.Join(d.getenv("XDG_RUNTIME_DIR"), "clauster/home.sock")
+	}
+	return "/run/clauster/home.sock"
+}
+
+// stateHome is where a user's programs keep their state.
+func (d *daemon) stateHome() string {
+	if dir := d.getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return dir
+	}
+	return filepath.Join(d.getenv("HOME"), ".local/state")
+}

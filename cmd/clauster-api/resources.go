@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"clauster/pkg/api"
+	"clauster/pkg/bridge"
+	"clauster/pkg/fleet"
+	"clauster/pkg/metrics"
+	"clauster/pkg/wire"
+)
+
+// server puts the routes together.
+func (d *daemon) server() *api.Server {
+	s := &api.Server{Gate: d.gate, Log: d.log, StoreRefused: d.storeRefused, WebClosed: d.webClosed,
+		Observe: func(r *api.Route, code int, took time.Duration) { d.traffic.Observe(r.Method+" "+r.Path, code, took) }}
+	s.Table = api.NewTable(d.resources(func() api.Table { return s.Table })...)
+	return s
+}
+
+// resources are all there are; docs/http.md is made of them too.
+func (d *daemon) resources(table func() api.Table) []api.Resource {
+	return []api.Resource{
+		&api.Health{Board: d.board},
+		&api.Metrics{Sources: d.sources, Page: metrics.NewPage(d.sources, d.traffic), Traffic: d.traffic,
+			Sampler: metrics.NewSampler(d.sources), Resolve: d.resolve, Project: d.noProject},
+		&api.Projects{Host: d.host, Home: d.home, Instances: d.instancesOfProjects,
+			MayBypass: func(p string) bool { return d.settings.config().ForProject(p).AllowBypassPermissions }},
+		&api.Deliveries{Host: d.host, Store: d.store, Courier: d.courier},
+		&api.Logs{Tails: d.tails, Resolve: d.resolve},
+		api.Auth{Logins: d.gate},
+		&api.OpenAPI{Version: version, Table: table, Enabled: func() bool { return d.settings.config().API.OpenAPIEnabled }},
+		&reloader{d.settings},
+	}
+}
+
+// resolve finds the instance that a path means.
+func (d *daemon) resolve(_ context.Context, name string) (bridge.Instance, *wire.Problem) {
+	i, err := d.table.Resolve(name)
+	var several *fleet.AmbiguousError
+	switch {
+	case errors.As(err, &several):
+		p := wire.NewProblem(wire.Conflict, "cannot tell which instance is meant: "+err.Error(), "name one of the candidates")
+		p.Candidates = several.Candidates
+		return i, p
+	case err != nil:
+		return i, wire.NewProblem(wire.NotFound, "cannot find it: "+err.Error(), "clauster-ctl list")
+	}
+	return i, nil
+}
+
+// noProject says why there is no such project.
+func (d *daemon) noProject(ctx context.Context, name string) *wire.Problem {
+	if _, _, err := d.home.Project(ctx, name); err != nil {
+		return wire.NewProblem(wire.NotFound, "cannot find it: "+err.Error(), "clauster-ctl projects")
+	}
+	return nil
+}
+
+// instancesOfProjects lists the instances of every project.
+func (d *daemon) instancesOfProjects() map[string][]string {
+	all := map[string][]string{}
+	for _, i := range d.table.Known() {
+		all[i.Project] = append(all[i.Project], i.String())
+	}
+	return all
+}
