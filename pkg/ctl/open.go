@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	neturl "net/url"
 	"strings"
 
 	"clauster/pkg/control"
+	"clauster/pkg/fleet"
 
 	"github.com/spf13/cobra"
 	"rsc.io/qr"
@@ -71,20 +71,10 @@ func (a *App) link(ctx context.Context, name string) (string, error) {
 	case err != nil:
 		return "", err
 	}
-	if err := checkLink(link); err != nil {
+	if err := fleet.CheckLink(link); err != nil {
 		return "", err
 	}
 	return link, nil
-}
-
-// checkLink refuses what is no web address: the link comes out of claude's
-// output, and what follows it opens a browser.
-func checkLink(link string) error {
-	u, err := neturl.Parse(link)
-	if err != nil || u.Scheme != "https" || u.Host == "" || link != clean(link) || strings.Contains(link, " ") {
-		return failed("", "cannot use the link that the bridge gave: %q is no https address", link)
-	}
-	return nil
 }
 
 // printQR draws a QR code in half blocks, dark on light whatever the

@@ -1,11 +1,13 @@
 package fleet
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
 
 	"clauster/pkg/bridge"
+	"clauster/pkg/systemd"
 	"clauster/pkg/wire"
 )
 
@@ -95,6 +97,26 @@ func (t *Table) Known() []bridge.Instance {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return slices.Clone(t.names)
+}
+
+// Others counts what lives beside an instance.
+func (t *Table) Others(i bridge.Instance) int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	live := 0
+	for k, r := range t.rows {
+		if k != i && r.live() {
+			live++
+		}
+	}
+	return live
+}
+
+// refresh reads one instance anew, for whoever knows that something happened
+// to it before the signal is here.
+func (t *Table) refresh(ctx context.Context, bus Systemd, i bridge.Instance) error {
+	t.reloadRecord(i)
+	return t.changed(ctx, bus, []systemd.Change{{Unit: i.Unit(), New: true}, {Unit: i.Scope(), New: true}})
 }
 
 // minRun is how much of a run's id names it.

@@ -155,7 +155,9 @@ func (t *Table) drop(i bridge.Instance) {
 	at, _ := slices.BinarySearchFunc(t.names, i, byName)
 	t.names = slices.Delete(slices.Clone(t.names), at, at+1) // others may be reading the old one
 	t.version++
-	t.viewers.tell(Update{Instance: r.shown.Instance, Gone: true})
+	if r.shown.Unit != "" { // else nobody has heard of it
+		t.viewers.tell(Update{Instance: r.shown.Instance, Gone: true})
+	}
 }
 
 // show makes anew what is shown of a row, tells those who watch if it is
