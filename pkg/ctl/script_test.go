@@ -34,7 +34,7 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup:         setUp,
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"keeper": keeperCommand},
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"keeper": keeperCommand, "api": apiCommand},
 	})
 }
 

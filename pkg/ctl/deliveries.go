@@ -1,0 +1,273 @@
+package ctl
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"clauster/pkg/wire"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *App) deliveriesCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "deliveries",
+		Short: "Events on their way to webhooks and notification services",
+		Long: `Show what the API delivers to webhooks and notification services, and decide
+about what could not be delivered.
+
+A delivery that fails is tried again after 1, 2, 4, 8 and 16 minutes. Then it is
+dead: retry it, or discard it.`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(a.deliveriesListCommand(), a.deliveriesShowCommand(),
+		a.deliveryChangeCommand("retry", "Try dead or cancelled deliveries anew, or waiting ones at once", "is tried again"),
+		a.deliveryChangeCommand("discard", "Put dead deliveries aside", "is discarded"),
+		a.deliveryChangeCommand("cancel", "Do not try waiting deliveries again", "is cancelled"))
+	return c
+}
+
+// delivery calls the API about deliveries; words are what follows `deliveries`
+// on the command line.
+func (a *App) delivery(ctx context.Context, words, method, path string, out any) error {
+	err := a.api().Call(ctx, method, "/api/v1/deliveries"+path, nil, out)
+	return a.apiFault(ctx, err, "deliveries", words)
+}
+
+// deliveryStates are the words of --state.
+func deliveryStates() []string {
+	var all []string
+	for _, s := range []wire.DeliveryState{wire.DeliveryWaiting, wire.DeliveryDone, wire.DeliveryDead, wire.DeliveryCancelled, wire.DeliveryDiscarded} {
+		all = append(all, string(s))
+	}
+	return all
+}
+
+func (a *App) deliveriesListCommand() *cobra.Command {
+	var asJSON bool
+	var limit int
+	values := map[string]*string{"state": new(string), "channel": new(string), "target": new(string), "event": new(string), "before": new(string)}
+	c := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List deliveries, newest first, and the health of their targets",
+		Long: `List deliveries, newest first, and the targets. A target is named by scheme,
+host and a short hash: its URL may hold keys and is never shown.`,
+		Example: "  clauster-ctl deliveries list --state dead\n  clauster-ctl deliveries list --event crash --json | jq .deliveries",
+		Args:    noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			q := url.Values{}
+			for name, v := range values {
+				if *v != "" {
+					q.Set(name, *v)
+				}
+			}
+			q.Set("limit", strconv.Itoa(limit))
+			var answer wire.Deliveries
+			if err := a.delivery(c.Context(), "list", http.MethodGet, "?"+q.Encode(), &answer); err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(a.Stdout, answer)
+			}
+			return a.printDeliveries(answer)
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(values["state"], "state", "", "only those in this `STATE`: waiting, delivered, dead, cancelled, discarded")
+	flags.StringVar(values["channel"], "channel", "", "only those of this `CHANNEL`: webhook, notification")
+	flags.StringVar(values["target"], "target", "", "only those to this `TARGET`, as it is named here")
+	flags.StringVar(values["event"], "event", "", "only those of this `EVENT`: an id or a kind, such as crash")
+	flags.StringVar(values["before"], "before", "", "only those older than the delivery with this `ID`")
+	flags.IntVar(&limit, "limit", 50, "at most so many")
+	// They fail for a flag that does not exist only.
+	_ = c.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(deliveryStates(), cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("channel", cobra.FixedCompletions([]string{"webhook", "notification"}, cobra.ShellCompDirectiveNoFileComp))
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func (a *App) printDeliveries(answer wire.Deliveries) error {
+	s := a.style()
+	if len(answer.Targets) == 0 {
+		a.talk("no targets: docs/deliveries.md says how to set webhooks and notifications up")
+	}
+	targets := table{header: []string{"TARGET", "CHANNEL", "HEALTH", "WAITING", "DEAD", "LAST SUCCESS", "ERROR"}}
+	for _, t := range answer.Targets {
+		health := cell{"ok", s.good}
+		if !t.Healthy {
+			health = cell{fmt.Sprintf("%d failures", t.Failures), s.bad}
+		}
+		targets.add(plain(clean(t.Target)), plain(clean(t.Channel)), health, plain(number(t.Waiting)), plain(number(t.Dead)), plain(a.since(t.LastSuccess)), plain(clean(t.Error)))
+	}
+	list := table{header: []string{"ID", "EVENT", "INSTANCE", "TARGET", "STATE", "TRIES", "AGE", "NEXT", "ERROR"}}
+	for _, d := range answer.Deliveries {
+		list.add(plain(clean(d.ID)), plain(clean(d.Event)), plain(clean(d.Instance)), plain(clean(d.Target)), cell{clean(string(d.State)), paintDelivery(s, d.State)},
+			plain(number(d.Attempts)), plain(a.since(d.Created)), plain(a.until(d.Next)), plain(clean(d.Error)))
+	}
+	if len(targets.rows) > 0 {
+		if err := targets.write(a.Stdout, s); err != nil {
+			return err
+		}
+	}
+	if len(list.rows) == 0 {
+		a.talk("no deliveries")
+		return nil
+	}
+	if len(targets.rows) > 0 {
+		fmt.Fprintln(a.Stdout)
+	}
+	if err := list.write(a.Stdout, s); err != nil {
+		return err
+	}
+	if answer.Next != "" {
+		a.talk("there are more: clauster-ctl deliveries list --before %s", clean(answer.Next))
+	}
+	return nil
+}
+
+func paintDelivery(s style, state wire.DeliveryState) func(string) string {
+	switch state {
+	case wire.DeliveryDone:
+		return s.good
+	case wire.DeliveryDead:
+		return s.bad
+	case wire.DeliveryWaiting:
+		return s.warn
+	}
+	return s.dim
+}
+
+// since is how long ago a moment was, until how far off it is; "" for none.
+func (a *App) since(t wire.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return span(a.Now().Sub(t.Time))
+}
+
+func (a *App) until(t wire.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	if left := t.Sub(a.Now()); left > time.Second {
+		return "in " + span(left)
+	}
+	return "now"
+}
+
+func (a *App) deliveriesShowCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "show ID", Short: "Show one delivery", Args: deliveryArgs(1),
+		Example:           "  clauster-ctl deliveries show 01890a5d-ac96-774b-bcce-b302099a8057",
+		ValidArgsFunction: a.completeDeliveries(""),
+		RunE: func(c *cobra.Command, args []string) error {
+			var d wire.Delivery
+			if err := a.delivery(c.Context(), "show "+args[0], http.MethodGet, "/"+url.PathEscape(args[0]), &d); err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(a.Stdout, d)
+			}
+			return a.printDelivery(d)
+		},
+	}
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func (a *App) printDelivery(d wire.Delivery) error {
+	for _, row := range [...][2]string{{"delivery", d.ID}, {"event", d.Event + " " + d.EventID}, {"instance", d.Instance}, {"channel", d.Channel},
+		{"target", d.Target}, {"state", string(d.State)}, {"tries", number(d.Attempts)}, {"queued", when(d.Created)}, {"changed", when(d.Updated)},
+		{"next try", when(d.Next)}, {"answer", number(d.Code)}, {"error", d.Error}} {
+		if row[1] == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(a.Stdout, "%-9s %s\n", row[0], clean(row[1])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func when(t wire.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return stamp(t.Time)
+}
+
+// deliveryChangeCommand is one of retry, discard and cancel.
+func (a *App) deliveryChangeCommand(verb, short, done string) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: verb + " ID...", Short: short, Args: deliveryArgs(-1),
+		Example:           "  clauster-ctl deliveries " + verb + " 01890a5d-ac96-774b-bcce-b302099a8057",
+		ValidArgsFunction: a.completeDeliveries(verb),
+		RunE: func(c *cobra.Command, args []string) error {
+			all := []wire.Delivery{}
+			var errs []error
+			for _, id := range args {
+				var d wire.Delivery
+				if err := a.delivery(c.Context(), verb+" "+id, http.MethodPost, "/"+url.PathEscape(id)+"/"+verb, &d); err != nil {
+					errs = append(errs, err)
+					continue
+				}
+				all = append(all, d)
+				a.talk("%s to %s %s", clean(d.Event), clean(d.Target), done)
+			}
+			if asJSON {
+				errs = append(errs, printJSON(a.Stdout, all))
+			}
+			return together(present(errs))
+		},
+	}
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+// present leaves out what is no error.
+func present(errs []error) []error {
+	var some []error
+	for _, err := range errs {
+		if err != nil {
+			some = append(some, err)
+		}
+	}
+	return some
+}
+
+// deliveryArgs wants ids, exactly most of them where that is not negative.
+func deliveryArgs(most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 || most > 0 && len(args) > most {
+			return usage("clauster-ctl deliveries list", "%s needs the id of a delivery", c.CommandPath())
+		}
+		return nil
+	}
+}
+
+// completeDeliveries completes the ids of deliveries for which a verb is
+// something to do.
+func (a *App) completeDeliveries(verb string) cobra.CompletionFunc {
+	state := map[string]string{"retry": "dead", "discard": "dead", "cancel": "waiting"}[verb]
+	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(c.Context(), completionPatience)
+		defer cancel()
+		var answer wire.Deliveries
+		if (verb == "" && len(args) > 0) || a.api().Call(ctx, http.MethodGet, "/api/v1/deliveries?limit=100&state="+state, nil, &answer) != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var ids []string
+		for _, d := range answer.Deliveries {
+			ids = append(ids, cobra.CompletionWithDesc(clean(d.ID), clean(d.Event+" "+d.Instance+" to "+d.Target)))
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -1,0 +1,72 @@
+package ctl
+
+import (
+	"fmt"
+	"net/http"
+
+	"clauster/pkg/wire"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *App) notifyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "notify",
+		Short: "Notification services",
+		Long:  `Notifications go to the services of notifications.urls in clauster.toml.`,
+		Args:  noArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(a.notifyTestCommand())
+	return c
+}
+
+func (a *App) notifyTestCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "test",
+		Short: "Send a test message to every notification service",
+		Long: `Send a test message to every service of notifications.urls, at once and past the
+outbox, and tell how each went. It fails if one of them did.`,
+		Example: "  clauster-ctl notify test",
+		Args:    noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var answer wire.NotifyTest
+			if err := a.api().Call(c.Context(), http.MethodPost, "/api/v1/notify/test", nil, &answer); err != nil {
+				return a.apiFault(c.Context(), err, "notify", "test")
+			}
+			failures := 0
+			for _, r := range answer.Results {
+				if !r.OK {
+					failures++
+				}
+			}
+			if err := a.printNotifyTest(answer, asJSON); err != nil {
+				return err
+			}
+			if failures > 0 {
+				return failed("correct the URL in notifications.urls, then: systemctl reload clauster-api", "cannot reach %d of %d notification targets", failures, len(answer.Results))
+			}
+			return nil
+		},
+	}
+	jsonFlag(c, &asJSON)
+	return c
+}
+
+func (a *App) printNotifyTest(answer wire.NotifyTest, asJSON bool) error {
+	if asJSON {
+		return printJSON(a.Stdout, answer)
+	}
+	s := a.style()
+	for _, r := range answer.Results {
+		word := s.good("sent")
+		if !r.OK {
+			word = s.bad("failed") + ": " + clean(r.Error)
+		}
+		if _, err := fmt.Fprintf(a.Stdout, "%s  %s\n", clean(r.Target), word); err != nil {
+			return err
+		}
+	}
+	return nil
+}
