@@ -36,7 +36,7 @@ dead: retry it, or discard it.`,
 // on the command line.
 func (a *App) delivery(ctx context.Context, words, method, path string, out any) error {
 	err := a.api().Call(ctx, method, "/api/v1/deliveries"+path, nil, out)
-	return a.apiFault(ctx, err, "deliveries", words)
+	return a.explained(ctx, err, "deliveries", words)
 }
 
 // deliveryStates are the words of --state.

@@ -33,7 +33,7 @@ outbox, and tell how each went. It fails if one of them did.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var answer wire.NotifyTest
 			if err := a.api().Call(c.Context(), http.MethodPost, "/api/v1/notify/test", nil, &answer); err != nil {
-				return a.apiFault(c.Context(), err, "notify", "test")
+				return a.explained(c.Context(), err, "notify", "test")
 			}
 			failures := 0
 			for _, r := range answer.Results {
