@@ -210,9 +210,11 @@ func TestFailures(t *testing.T) {
 		code   int
 		err    string
 	}{
-		"500":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, 500, "the endpoint answered 500"},
-		"redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/x", http.StatusTemporaryRedirect) }, 307, "redirects are not followed"},
-		"304":      {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(304) }, 304, "redirects are not followed"},
+		"500": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, 500, "the endpoint answered 500"},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/x", http.StatusTemporaryRedirect)
+		}, 307, "redirects are not followed"},
+		"304": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(304) }, 304, "redirects are not followed"},
 		"garbage": {func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, _ := http.NewResponseController(w).Hijack()
 			fmt.Fprint(conn, "HTTP/1.1 what secret-key-123 http://a/secret-key-123 session_01ABCDEFGHJKMNPQRSTVWXYZ00\r\n\r\n")
