@@ -1,0 +1,288 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"clauster/pkg/auth"
+	"clauster/pkg/bridge"
+	"clauster/pkg/fleet"
+	"clauster/pkg/store"
+	"clauster/pkg/wire"
+)
+
+// fakeFleet is table and operator of one instance.
+type fakeFleet struct {
+	mu      sync.Mutex
+	away    error
+	asked   []string
+	request bridge.Request
+	by      string
+	again   bool
+	running bool
+	fails   error
+	gate    chan struct{} // where set, a start waits for it
+	began   chan struct{}
+	link    string
+}
+
+func (f *fakeFleet) Wait(context.Context) error { return f.away }
+func (f *fakeFleet) Version() uint64            { return 1 }
+func (f *fakeFleet) List() []wire.Instance      { return []wire.Instance{f.bridge("blog").Instance} }
+
+func (f *fakeFleet) bridge(name string) fleet.Bridge {
+	i, _ := bridge.ParseInstance(name)
+	return fleet.Bridge{Name: i, Instance: wire.Instance{Instance: name, Project: i.Project, Unit: i.Unit(), Status: bridge.Running}}
+}
+
+func (f *fakeFleet) Get(i bridge.Instance) (fleet.Bridge, bool) { return f.bridge(i.String()), true }
+
+func (f *fakeFleet) Resolve(name string) (bridge.Instance, error) {
+	switch name {
+	case "shop":
+		return bridge.Instance{}, &fleet.AmbiguousError{Name: "shop", Candidates: []string{"shop:a", "shop:b"}}
+	case "nix":
+		return bridge.Instance{}, &fleet.UnknownError{Name: name}
+	}
+	return bridge.ParseInstance(name)
+}
+
+func (f *fakeFleet) note(what string, by string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, what)
+	if by != "" {
+		f.by = by
+	}
+}
+
+func (f *fakeFleet) Start(_ context.Context, by string, i bridge.Instance, r bridge.Request, again bool) (fleet.Bridge, bool, error) {
+	f.note("start "+i.String(), by)
+	if f.began != nil {
+		f.began <- struct{}{}
+	}
+	if f.gate != nil {
+		<-f.gate
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.request, f.again = r, again
+	created := !f.running
+	f.running = f.fails == nil
+	return f.bridge(i.String()), created, f.fails
+}
+
+func (f *fakeFleet) Restart(_ context.Context, by string, i bridge.Instance, _ bridge.Request) (fleet.Bridge, error) {
+	f.note("restart "+i.String(), by)
+	return f.bridge(i.String()), f.fails
+}
+
+func (f *fakeFleet) Stop(_ context.Context, by string, i bridge.Instance) (fleet.Bridge, bool, error) {
+	f.note("stop "+i.String(), by)
+	return f.bridge(i.String()), true, f.fails
+}
+
+func (f *fakeFleet) Forget(_ context.Context, i bridge.Instance) error {
+	f.note("forget "+i.String(), "")
+	return f.fails
+}
+
+func (f *fakeFleet) AskKeeper(_ context.Context, b *fleet.Bridge) { b.Links = []string{"https://x"} }
+
+func (f *fakeFleet) Link(context.Context, bridge.Instance) (string, error) { return f.link, f.fails }
+
+func writer() auth.Principal {
+	return auth.Principal{Kind: auth.Token, Name: "ci", ID: "1", Scope: auth.ScopeWrite}
+}
+
+// serveInstances gives a function that sends a request as a principal.
+func serveInstances(t *testing.T, f *fakeFleet, keys KeyStore) func(p auth.Principal, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	res := NewInstances(t.Context(), f, f, func() KeyStore { return keys })
+	return func(p auth.Principal, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+		server := &Server{Table: NewTable(res), Gate: fixed{who: p}, Log: slog.New(slog.DiscardHandler)}
+		req := httptest.NewRequest(method, path, strings.NewReader(body))
+		if body != "" {
+			req.Header.Set("Content-Type", "application/json")
+		}
+		for n := 0; n < len(headers); n += 2 {
+			req.Header.Add(headers[n], headers[n+1])
+		}
+		rec := httptest.NewRecorder()
+		server.Handler(auth.UnixDoor).ServeHTTP(rec, req)
+		return rec
+	}
+}
+
+func TestInstanceRoutes(t *testing.T) {
+	f := &fakeFleet{link: "https://claude.ai/code?environment=env_1"}
+	send := serveInstances(t, f, nil)
+	reader := auth.Principal{Kind: auth.Token, Name: "r", Scope: auth.ScopeRead}
+	for _, tc := range []struct {
+		who                auth.Principal
+		method, path, body string
+		code               int
+		holds, lacks       string
+	}{
+		{reader, "GET", "/api/v1/instances", "", 200, `[{"host"`, "https://x"},
+		{reader, "GET", "/api/v1/instances/blog", "", 200, `"instance":"blog"`, "https://x"},
+		{writer(), "GET", "/api/v1/instances/blog", "", 200, "https://x", ""},
+		{reader, "GET", "/api/v1/instances/blog/qr", "", 403, "forbidden", ""},
+		{writer(), "GET", "/api/v1/instances/shop", "", 409, `"candidates":["shop:a","shop:b"]`, ""},
+		{writer(), "GET", "/api/v1/instances/nix", "", 404, "there is no instance nix", ""},
+		{writer(), "GET", "/api/v1/instances/..%2fx", "", 404, "not-found", ""},
+		{writer(), "GET", "/api/v1/instances/a%0ab", "", 404, "not-found", ""},
+		{reader, "POST", "/api/v1/instances", `{"project":"blog"}`, 403, "forbidden", ""},
+		{writer(), "POST", "/api/v1/instances", `{"project":"blog","label":"a","mode":"pty"}`, 201, `"created":true`, ""},
+		{writer(), "POST", "/api/v1/instances", `{"project":"blog"}`, 200, `"created":false`, ""},
+		{writer(), "POST", "/api/v1/instances", `{"project":"../x"}`, 422, "invalid", ""},
+		{writer(), "POST", "/api/v1/instances", `{"project":"blog","label":"%"}`, 422, "invalid", ""},
+		{writer(), "POST", "/api/v1/instances", `{"project":"blog","mode":"x"}`, 422, "mode", ""},
+		{writer(), "POST", "/api/v1/instances", `{"project":"blog","what":1}`, 400, "bad-request", ""},
+		{writer(), "DELETE", "/api/v1/instances/blog", "", 200, `"stopped":true`, ""},
+		{reader, "DELETE", "/api/v1/instances/blog", "", 403, "", ""},
+		{writer(), "POST", "/api/v1/instances/blog/restart", "", 201, `"created":true`, ""},
+		{writer(), "POST", "/api/v1/instances/blog/resume", "", 200, `"created":false`, ""},
+		{writer(), "POST", "/api/v1/instances/blog/forget", "", 200, `"forgotten":true`, ""},
+	} {
+		rec := send(tc.who, tc.method, tc.path, tc.body)
+		if rec.Code != tc.code || !strings.Contains(rec.Body.String(), tc.holds) || tc.lacks != "" && strings.Contains(rec.Body.String(), tc.lacks) {
+			t.Errorf("%s %s %s: %d %s", tc.method, tc.path, tc.body, rec.Code, rec.Body)
+		}
+	}
+	if f.by != "token:ci" || !f.request.Resume {
+		t.Errorf("by %s, %+v", f.by, f.request)
+	}
+	f.away = errors.New("cannot hear systemd")
+	if rec := send(reader, "GET", "/api/v1/instances", ""); rec.Code != 503 {
+		t.Errorf("without systemd: %d", rec.Code)
+	}
+}
+
+func TestQRIsAPicture(t *testing.T) {
+	f := &fakeFleet{link: "https://claude.ai/code?environment=env_1"}
+	send := serveInstances(t, f, nil)
+	rec := send(writer(), "GET", "/api/v1/instances/blog/qr", "")
+	if rec.Code != 200 || rec.Header().Get("Content-Type") != svgType || strings.Contains(rec.Body.String(), "env_1") {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+	d := xml.NewDecoder(rec.Body)
+	for {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.fails = wire.NewProblem(wire.Conflict, "no link yet", "")
+	if rec := send(writer(), "GET", "/api/v1/instances/blog/qr", ""); rec.Code != 409 {
+		t.Errorf("without a link: %d", rec.Code)
+	}
+}
+
+func keyStore(t *testing.T) *store.Store {
+	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestOneKeyIsOneStart(t *testing.T) {
+	f := &fakeFleet{gate: make(chan struct{}), began: make(chan struct{}, 1)}
+	s := keyStore(t)
+	send := serveInstances(t, f, s)
+	post := func(body, key string) *httptest.ResponseRecorder {
+		return send(writer(), "POST", "/api/v1/instances", body, IdempotencyHeader, key)
+	}
+	answers := make(chan *httptest.ResponseRecorder, 3)
+	for range 3 {
+		go func() { answers <- post(`{"project":"blog"}`, "k1") }()
+	}
+	<-f.began
+	close(f.gate)
+	for range 3 {
+		rec := <-answers
+		var got wire.Started
+		if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil || rec.Code != 201 || !got.Created {
+			t.Errorf("%d %s %v", rec.Code, rec.Body, err)
+		}
+	}
+	if len(f.asked) != 1 {
+		t.Errorf("asked %v", f.asked)
+	}
+	if rec := post(`{"project":"other"}`, "k1"); rec.Code != 409 {
+		t.Errorf("another body: %d", rec.Code)
+	}
+	for _, bad := range []string{"", "a b", "ä", strings.Repeat("x", 129)} {
+		if rec := post(`{"project":"blog"}`, bad); rec.Code != 400 {
+			t.Errorf("key %q: %d", bad, rec.Code)
+		}
+	}
+	other := auth.Principal{Kind: auth.Token, Name: "ci", ID: "2", Scope: auth.ScopeWrite}
+	if rec := send(other, "POST", "/api/v1/instances", `{"project":"other"}`, IdempotencyHeader, "k1"); rec.Code != 200 {
+		t.Errorf("another principal: %d", rec.Code)
+	}
+	// The next process knows the answer.
+	rec := serveInstances(t, f, s)(writer(), "POST", "/api/v1/instances", `{"project":"blog"}`, IdempotencyHeader, "k1")
+	if rec.Code != 201 || rec.Header().Get(replayedHeader) != "true" || len(f.asked) != 2 {
+		t.Errorf("replayed: %d %v %v", rec.Code, rec.Header(), f.asked)
+	}
+}
+
+// What was refused before anything happened may be tried again under the same
+// key; what was tried is not tried twice.
+func TestKeysOfFailures(t *testing.T) {
+	f := &fakeFleet{fails: wire.NewProblem(wire.Conflict, "full", "")}
+	send := serveInstances(t, f, keyStore(t))
+	post := func() *httptest.ResponseRecorder {
+		return send(writer(), "POST", "/api/v1/instances", `{"project":"blog"}`, IdempotencyHeader, "k")
+	}
+	if rec := post(); rec.Code != 409 {
+		t.Fatal(rec.Code)
+	}
+	f.fails = wire.NewProblem(wire.Failed, "it does not start", "")
+	for range 2 {
+		if rec := post(); rec.Code != 502 || rec.Header().Get("Content-Type") != wire.ProblemType {
+			t.Errorf("%d %s", rec.Code, rec.Body)
+		}
+	}
+	if len(f.asked) != 2 {
+		t.Errorf("asked %v", f.asked)
+	}
+}
+
+// A process that was killed in flight leaves a key without an answer: the next
+// one begins again, and joins what it finds.
+func TestKeyOfAnEarlierProcess(t *testing.T) {
+	f, s := &fakeFleet{running: true}, keyStore(t)
+	send := serveInstances(t, f, s)
+	q := wire.StartRequest{Project: "blog", Mode: bridge.PTY}
+	r := &Request{Request: httptest.NewRequest("POST", "/api/v1/instances", nil)}
+	if _, _, err := s.ClaimKey(t.Context(), principalKey(writer()), "k", requestHash(r, q), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	rec := send(writer(), "POST", "/api/v1/instances", `{"project":"blog","mode":"pty"}`, IdempotencyHeader, "k")
+	if rec.Code != 200 || !f.again {
+		t.Errorf("%d %s, again %v", rec.Code, rec.Body, f.again)
+	}
+}
+
+func TestKeysNeedTheStore(t *testing.T) {
+	send := serveInstances(t, &fakeFleet{}, nil)
+	rec := send(writer(), "POST", "/api/v1/instances", `{"project":"blog"}`, IdempotencyHeader, "k")
+	if rec.Code != 503 || !strings.Contains(rec.Body.String(), string(wire.StoreRefused)) {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+}
