@@ -22,7 +22,7 @@ func (s *Page) bridges(readings []reading, ages map[string]time.Duration) {
 	words := healthLabels()
 	for i := range readings {
 		r := &readings[i]
-		own := label("project", r.Project) + "," + label("instance", r.Instance.Instance)
+		own := label("project", r.Project) + "," + label("bridge", r.Instance.Instance)
 		s.lifecycle(r, own, words)
 		if age, ok := ages[r.Unit]; ok {
 			s.put(famWatchdog, age.Seconds(), own)

@@ -4,7 +4,9 @@ package metrics
 type Family struct {
 	Name, Type string // gauge, counter or histogram
 	Help       string
-	Labels     []string // in the order of the page
+	// Labels in the order of the page. A bridge is not called instance: that is
+	// the label of a target, and Prometheus would rename ours.
+	Labels []string
 }
 
 // The families, in the order of Families.
@@ -60,19 +62,19 @@ func Families() [familyCount]Family {
 		famCPUPercent: g("clauster_bridge_cpu_percent", "CPU use of a project's bridges in percent of one CPU, mean since this process's previous scrape. Absent at the first.", "project"),
 		famRSS:        g("clauster_bridge_rss_bytes", "Resident memory of a project's bridges, page cache left out.", "project"),
 
-		famHealth:     g("clauster_bridge_health", "1 for the health that a living bridge has, 0 for the others.", "project", "instance", "health"),
-		famState:      g("clauster_bridge_state_seconds", "Time since the bridge was launched, or since it ended.", "project", "instance", "status"),
-		famRestarts:   g("clauster_bridge_restarts", "Restarts by systemd since the last start that was asked for.", "project", "instance"),
-		famMemory:     g("clauster_bridge_memory_bytes", "Memory of the bridge's control group, page cache included.", "project", "instance"),
-		famMemoryPeak: g("clauster_bridge_memory_peak_bytes", "The most memory that the control group of this run ever had.", "project", "instance"),
-		famMemoryHigh: c("clauster_bridge_memory_high_events_total", "Times this run was throttled at its MemoryHigh.", "project", "instance"),
-		famOOMKills:   c("clauster_bridge_oom_kills_total", "Processes of this run that were killed for memory.", "project", "instance"),
-		famCPU:        c("clauster_bridge_cpu_seconds_total", "CPU time of this run.", "project", "instance"),
-		famIORead:     c("clauster_bridge_io_read_bytes_total", "Bytes that this run read from block devices.", "project", "instance"),
-		famIOWrite:    c("clauster_bridge_io_write_bytes_total", "Bytes that this run wrote to block devices.", "project", "instance"),
-		famPids:       g("clauster_bridge_pids", "Processes and threads of the bridge.", "project", "instance"),
-		famPressure:   c("clauster_bridge_pressure_seconds_total", "Time in which at least one task (some), or all of them (full), waited for a resource.", "project", "instance", "resource", "kind"),
-		famWatchdog:   g("clauster_keeper_watchdog_age_seconds", "Time since the bridge's keeper last told systemd that it works.", "project", "instance"),
+		famHealth:     g("clauster_bridge_health", "1 for the health that a living bridge has, 0 for the others.", "project", "bridge", "health"),
+		famState:      g("clauster_bridge_state_seconds", "Time since the bridge was launched, or since it ended.", "project", "bridge", "status"),
+		famRestarts:   g("clauster_bridge_restarts", "Restarts by systemd since the last start that was asked for.", "project", "bridge"),
+		famMemory:     g("clauster_bridge_memory_bytes", "Memory of the bridge's control group, page cache included.", "project", "bridge"),
+		famMemoryPeak: g("clauster_bridge_memory_peak_bytes", "The most memory that the control group of this run ever had.", "project", "bridge"),
+		famMemoryHigh: c("clauster_bridge_memory_high_events_total", "Times this run was throttled at its MemoryHigh.", "project", "bridge"),
+		famOOMKills:   c("clauster_bridge_oom_kills_total", "Processes of this run that were killed for memory.", "project", "bridge"),
+		famCPU:        c("clauster_bridge_cpu_seconds_total", "CPU time of this run.", "project", "bridge"),
+		famIORead:     c("clauster_bridge_io_read_bytes_total", "Bytes that this run read from block devices.", "project", "bridge"),
+		famIOWrite:    c("clauster_bridge_io_write_bytes_total", "Bytes that this run wrote to block devices.", "project", "bridge"),
+		famPids:       g("clauster_bridge_pids", "Processes and threads of the bridge.", "project", "bridge"),
+		famPressure:   c("clauster_bridge_pressure_seconds_total", "Time in which at least one task (some), or all of them (full), waited for a resource.", "project", "bridge", "resource", "kind"),
+		famWatchdog:   g("clauster_keeper_watchdog_age_seconds", "Time since the bridge's keeper last told systemd that it works.", "project", "bridge"),
 
 		famUp:           g("clauster_systemd_up", "1 if systemd answered this scrape, else 0."),
 		famClaudeOK:     g("clauster_claude_ok", "1 if claude --version worked at the last look, else 0."),
