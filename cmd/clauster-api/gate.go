@@ -43,14 +43,16 @@ func bridgeUID(cfg func() *config.Config) func() int {
 		if f := last.Load(); f != nil && f.cfg == now {
 			return f.uid
 		}
-		f := &found{now, -1}
-		if u, err := osuser.Lookup(now.User); err == nil {
-			if uid, err := strconv.Atoi(u.Uid); err == nil {
-				f.uid = uid
-			}
+		u, err := osuser.Lookup(now.User)
+		if err != nil {
+			return -1 // asked again: a user made later must not pass as nobody's
 		}
-		last.Store(f)
-		return f.uid
+		uid, err := strconv.Atoi(u.Uid)
+		if err != nil {
+			return -1
+		}
+		last.Store(&found{now, uid})
+		return uid
 	}
 }
 
