@@ -34,7 +34,7 @@ type User struct {
 	binary     string
 	minVersion string
 	env        []string
-	home       string
+	name       string // "" in user mode: who reads a hint is that user
 	dirs       claude.Dirs
 
 	// run executes claude. One at a time: memory is bounded that way, and what
@@ -68,7 +68,11 @@ func NewUser(cfg *config.Config, u account.User, lang string, after func()) (*Us
 		env.NodeDir, _ = claude.NodeFromNVM(u.Home)
 	}
 	built, _ := env.Build()
-	return &User{root: root, binary: binary, minVersion: cfg.Claude.MinVersion, env: built, home: u.Home,
+	name := u.Name
+	if cfg.UserMode {
+		name = ""
+	}
+	return &User{root: root, binary: binary, minVersion: cfg.Claude.MinVersion, env: built, name: name,
 		dirs: claude.Dirs{Home: u.Home, ConfigDir: claude.Variable(built, "CLAUDE_CONFIG_DIR")},
 		run:  claude.Command(built, u.Home), turn: make(chan struct{}, 1), after: after}, nil
 }
@@ -108,10 +112,11 @@ func (u *User) Claude(ctx context.Context) (Claude, error) {
 		defer cancel()
 		c.Version, cause = claude.CheckVersion(probe, u.run, path, u.minVersion)
 		u.after()
+		if c.Version == "" && errors.Is(probe.Err(), context.DeadlineExceeded) {
+			cause.Reason = fmt.Sprintf("claude --version did not answer within %s", versionLimit)
+		}
 	}
-	if cause.Name != "" {
-		c.Cause = &cause
-	}
+	c.Cause = u.named(cause)
 	u.seen, u.seenTime = c, time.Now()
 	return c, nil
 }
@@ -132,7 +137,8 @@ func (u *User) Auth(ctx context.Context) (Auth, error) {
 	defer u.give()
 	path, cause := claude.FindBinary(u.binary, claude.Variable(u.env, "PATH"))
 	if cause.Name != "" {
-		return Auth{}, causeError(cause)
+		c := u.named(cause)
+		return Auth{}, &Error{RefusedFailed, c.Reason, c.Hint}
 	}
 	ctx, cancel := context.WithTimeout(ctx, authLimit)
 	defer cancel()
@@ -152,10 +158,19 @@ func (u *User) Auth(ctx context.Context) (Auth, error) {
 	if a.Expires.IsZero() && a.LoggedIn && a.Method == "claude.ai" {
 		a.Expires = claude.ReadLoginExpiry(u.dirs)
 	}
-	if cause := status.Cause(); cause.Name != "" {
-		a.Cause = &cause
-	}
+	a.Cause = u.named(status.Cause())
 	return a, nil
+}
+
+// named puts the user's name into a cause's hint, and leaves out the start that
+// would follow in an instance; nil where there is no cause.
+func (u *User) named(c bridge.Cause) *bridge.Cause {
+	if c.Name == "" {
+		return nil
+	}
+	c.Hint, _, _ = strings.Cut(c.Hint, ", then: ")
+	c = claude.Fill(c, bridge.Instance{}, u.name)
+	return &c
 }
 
 // word keeps what can be a word of claude's: it is shown to people.
@@ -167,8 +182,6 @@ func word(s string) string {
 	}
 	return s
 }
-
-func causeError(c bridge.Cause) error { return &Error{RefusedFailed, c.Reason, c.Hint} }
 
 // Projects gives every project with its facts.
 func (u *User) Projects(ctx context.Context) (Projects, error) {
