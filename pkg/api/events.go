@@ -233,7 +233,8 @@ func follow(w http.ResponseWriter, r *http.Request, reader *event.Reader, filter
 				return
 			}
 		case err != nil:
-			_ = stream.send("error", "", wire.NewProblem(wire.Unavailable, "cannot go on with events: "+err.Error(), "connect again with Last-Event-ID"))
+			// Not "error": that is a kind of event.
+			_ = stream.send("problem", "", wire.NewProblem(wire.Unavailable, "cannot go on with events: "+err.Error(), "connect again with Last-Event-ID"))
 			return
 		}
 		for _, e := range events {
