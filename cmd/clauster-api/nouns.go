@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"clauster/pkg/auth"
 	"clauster/pkg/bridge"
@@ -89,6 +90,7 @@ func (d *daemon) makeDeliveries(ctx context.Context, n *nouns, origin journal.Or
 	if n.hub, err = event.NewHub(ctx, n.store); err != nil {
 		return err
 	}
+	http.DefaultClient.Timeout = delivery.NotifyTimeout // some notification services use it, and would wait for ever
 	n.courier = delivery.New(delivery.Options{Config: d.settings.config(), Outbox: n.store, Version: version, Log: d.log})
 	n.ingester = event.New(event.Options{Store: n.store, Hub: n.hub, Origin: origin, Log: d.log, Retention: retention(d.settings.config),
 		OnStored: func(ctx context.Context, tx *sql.Tx, e event.Event) error {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // ErrPrivate means that an address is not one of the public internet, and
@@ -53,8 +54,8 @@ func (g *guard) DialContext(ctx context.Context, network, address string) (net.C
 		return nil, err
 	}
 	var first error
-	for _, a := range addrs {
-		conn, err := g.dialer.DialContext(ctx, network, net.JoinHostPort(a.String(), port))
+	for i, a := range addrs {
+		conn, err := g.dial(ctx, network, net.JoinHostPort(a.String(), port), len(addrs)-i)
 		if err == nil {
 			return conn, nil
 		}
@@ -63,6 +64,17 @@ func (g *guard) DialContext(ctx context.Context, network, address string) (net.C
 		}
 	}
 	return nil, first
+}
+
+// dial tries one of several addresses that are left, in its share of the time:
+// IPv6 that leads nowhere must not use up what IPv4 needs.
+func (g *guard) dial(ctx context.Context, network, address string, left int) (net.Conn, error) {
+	if end, limited := ctx.Deadline(); limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(left))
+		defer cancel()
+	}
+	return g.dialer.DialContext(ctx, network, address)
 }
 
 // resolve gives a host's addresses, all of them public.
@@ -100,7 +112,7 @@ func readHost(host string) (addr netip.Addr, literal bool, err error) {
 	if isNumber(last) {
 		return addr, false, fmt.Errorf("cannot use the host %s: write an IPv4 address as four decimal numbers (%w)", host, ErrPrivate)
 	}
-	if trimmed == "" || strings.ContainsAny(host, ":%[]") {
+	if trimmed == "" || strings.Contains("."+trimmed+".", "..") || strings.ContainsAny(host, ":%[]") {
 		return addr, false, fmt.Errorf("cannot use the host %q", host)
 	}
 	return addr, false, nil

@@ -159,3 +159,24 @@ func FuzzAddress(f *testing.F) {
 		}
 	})
 }
+
+// TestDeadAddressLeavesTimeForTheNext: of two addresses the first answers
+// nothing; the second gets its half of the time.
+func TestDeadAddressLeavesTimeForTheNext(t *testing.T) {
+	g := newGuard(&names{answers: [][]string{{"198.41.0.4", "199.7.83.42"}}})
+	var dialled []string
+	g.dialer.Control = nil
+	g.dialer.ControlContext = func(ctx context.Context, _, address string, _ syscall.RawConn) error {
+		dialled = append(dialled, address)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if conn, err := g.DialContext(ctx, "tcp", "two.example:443"); err == nil {
+		t.Error(conn)
+	}
+	if len(dialled) != 2 || dialled[1] != "199.7.83.42:443" {
+		t.Error(dialled)
+	}
+}

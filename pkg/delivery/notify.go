@@ -13,8 +13,10 @@ import (
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
 )
 
-// notifyTimeout is how long one message may take.
-const notifyTimeout = 30 * time.Second
+// NotifyTimeout is how long one message may take. shoutrrr sends some through
+// http.DefaultClient, which has no limit of its own: a program that has a
+// Courier sets its Timeout to this.
+const NotifyTimeout = 30 * time.Second
 
 // notifier sends messages to one service. shoutrrr's calls take no context and
 // some of its services wait for ever, so that each call has a goroutine and a
@@ -30,7 +32,7 @@ type notifier struct {
 }
 
 func newNotifier(raw, service string, calls *sync.WaitGroup) *notifier {
-	return &notifier{url: service, hide: append(secretsOf(raw), secretsOf(service)...), timeout: notifyTimeout,
+	return &notifier{url: service, hide: append(secretsOf(raw), secretsOf(service)...), timeout: NotifyTimeout,
 		turn: make(chan struct{}, 1), calls: calls, deliver: shout}
 }
 

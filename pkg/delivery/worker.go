@@ -75,11 +75,16 @@ func (w *worker) turn() time.Time {
 			next, err := c.options.Outbox.AbandonDeliveries(c.loops, w.key.channel, w.key.target, time.Now(), notConfigured)
 			return w.orPause(next, err)
 		}
-		due, next, err := c.options.Outbox.DueDeliveries(c.loops, w.key.channel, w.key.target, time.Now(), l.most)
-		if err != nil || len(due) == 0 {
-			return w.orPause(next, err)
+		rested := w.last.Add(l.pause)
+		resting, most := !w.last.IsZero() && time.Now().Before(rested), l.most
+		if resting {
+			most = 1 // it is enough to know that there is one: a storm wakes us often
 		}
-		if rested := w.last.Add(l.pause); !w.last.IsZero() && time.Now().Before(rested) {
+		due, next, err := c.options.Outbox.DueDeliveries(c.loops, w.key.channel, w.key.target, time.Now(), most)
+		switch {
+		case err != nil || len(due) == 0:
+			return w.orPause(next, err)
+		case resting:
 			return rested
 		}
 		w.try(l, due)
