@@ -50,6 +50,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 no such instance or project,
 	root.AddCommand(a.listCommand(), a.statusCommand(), a.startCommand(), a.stopCommand(), a.restartCommand(),
 		a.logsCommand(), a.attachCommand(), a.openCommand(), a.trustCommand(), a.projectsCommand(), a.keepersCommand(),
 		a.forgetCommand(), a.configCommand(), a.tokenCommand(), a.hashPasswordCommand(), a.hashMetricsTokenCommand(), a.deliveriesCommand(), a.notifyCommand(), a.healthCommand(), a.metricsCommand(), a.errorsCommand(), a.versionCommand(), a.completionCommand(), a.asUserCommand())
+	root.AddCommand(a.eventsCommand(), a.storeCommand())
 	root.SetHelpCommand(helpCommand(root))
 	root.Version = a.Version
 	root.SetVersionTemplate("clauster-ctl {{.Version}}\n")
