@@ -28,7 +28,7 @@ func (m *Metrics) Routes() []Route {
 	return []Route{
 		{Method: http.MethodGet, Path: "/metrics", Access: auth.ScopeScrape, Handle: m.scrape, Media: metrics.PageMedia,
 			Summary: "Figures for Prometheus, read at each scrape; 404 unless observability.prometheus_enabled"},
-		{Method: http.MethodGet, Path: "/api/v1/metrics/page", Access: auth.ScopeRead, LocalOnly: true, Handle: m.page, Media: metrics.PageMedia,
+		{Method: http.MethodGet, Path: "/api/v1/textfile", Access: auth.ScopeRead, LocalOnly: true, Handle: m.page, Media: metrics.PageMedia,
 			Summary: "The same page for clauster-ctl metrics --textfile, whatever the configuration says"},
 		{Method: http.MethodGet, Path: "/api/v1/metrics/{category}", Access: auth.ScopeRead, Handle: m.category, Answer: wire.SystemMetrics{},
 			Summary: "Figures of a category: system, agents, policy or http"},

@@ -27,10 +27,10 @@ most once a minute.`,
 }
 
 func (a *App) apiErrors(ctx context.Context, asJSON bool) error {
-	ctx, cancel := context.WithTimeout(ctx, apiPatience)
+	asking, cancel := context.WithTimeout(ctx, apiPatience)
 	defer cancel()
 	var sums wire.APIErrors
-	if err := a.api().Call(ctx, http.MethodGet, "/api/v1/errors", nil, &sums); err != nil {
+	if err := a.api().Call(asking, http.MethodGet, "/api/v1/errors", nil, &sums); err != nil {
 		return a.explained(ctx, err, "errors")
 	}
 	if asJSON {

@@ -37,12 +37,12 @@ does not answer.`,
 }
 
 // apiPatience bounds a question to the API that people wait for.
-const apiPatience = 10 * time.Second
+const apiPatience = 5 * time.Second
 
 func (a *App) health(ctx context.Context, asJSON bool) error {
-	ctx, cancel := context.WithTimeout(ctx, apiPatience)
+	asking, cancel := context.WithTimeout(ctx, apiPatience)
 	defer cancel()
-	h, err := a.api().Health(ctx)
+	h, err := a.api().Health(asking)
 	var away *client.UnreachableError
 	switch {
 	case errors.As(err, &away) && !errors.Is(err, fs.ErrPermission):

@@ -46,12 +46,10 @@ observability.prometheus_enabled is false. clauster-textfile.timer does it every
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx, cancel := context.WithTimeout(c.Context(), apiPatience)
-			defer cancel()
 			if textfile != "" {
-				return a.writeTextfile(ctx, textfile)
+				return a.writeTextfile(c.Context(), textfile)
 			}
-			return a.metrics(ctx, args[0], asJSON)
+			return a.metrics(c.Context(), args[0], asJSON)
 		},
 	}
 	jsonFlag(c, &asJSON)
@@ -60,8 +58,10 @@ observability.prometheus_enabled is false. clauster-textfile.timer does it every
 }
 
 func (a *App) metrics(ctx context.Context, category string, asJSON bool) error {
+	asking, cancel := context.WithTimeout(ctx, apiPatience)
+	defer cancel()
 	var figures map[string]any
-	if err := a.api().Call(ctx, http.MethodGet, "/api/v1/metrics/"+category, nil, &figures); err != nil {
+	if err := a.api().Call(asking, http.MethodGet, "/api/v1/metrics/"+category, nil, &figures); err != nil {
 		return a.explained(ctx, err, "metrics", category)
 	}
 	if asJSON {
@@ -108,7 +108,9 @@ func (a *App) writeTextfile(ctx context.Context, path string) error {
 	if filepath.Ext(path) != ".prom" {
 		return usage("clauster-ctl metrics --help", "node_exporter reads only files that end in .prom, and %s does not", path)
 	}
-	answer, err := a.api().Open(ctx, "/api/v1/metrics/page")
+	asking, cancel := context.WithTimeout(ctx, apiPatience)
+	defer cancel()
+	answer, err := a.api().Open(asking, "/api/v1/textfile")
 	if err != nil {
 		return a.explained(ctx, err, "metrics", "--textfile", path)
 	}
