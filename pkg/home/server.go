@@ -1,6 +1,7 @@
 package home
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,8 @@ type Server struct {
 	Watchdog time.Duration
 	// Leave, where it can be received from, ends the server as idleness does.
 	Leave <-chan struct{}
+
+	idle, life time.Duration // idleLimit, lifeLimit; others in tests
 }
 
 // Serve answers the connections in first and those of l, until ctx ends, until
@@ -80,7 +83,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener, first []*net.Un
 	for _, c := range first {
 		serve(c)
 	}
-	idle, life := time.NewTimer(idleLimit), time.NewTimer(lifeLimit)
+	idle, life := time.NewTimer(cmp.Or(s.idle, idleLimit)), time.NewTimer(cmp.Or(s.life, lifeLimit))
 	defer idle.Stop()
 	defer life.Stop()
 	old := false
@@ -107,12 +110,12 @@ loop:
 			if (hung || old) && open == 0 {
 				break loop
 			}
-			idle.Reset(idleLimit)
+			idle.Reset(cmp.Or(s.idle, idleLimit))
 		case <-idle.C:
 			if open == 0 {
 				break loop
 			}
-			idle.Reset(idleLimit)
+			idle.Reset(cmp.Or(s.idle, idleLimit))
 		case <-life.C:
 			if old = true; open == 0 {
 				break loop
