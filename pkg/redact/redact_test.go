@@ -34,7 +34,7 @@ func TestString(t *testing.T) {
 		{"Anthropic", "sk-ant-oat01-0123456789abcdef", "sk-<redacted>"},
 		{"OpenAI", "key=sk-0123456789abcdef0123", "key=sk-<redacted>"},
 		{"Slack", "xoxb-0123456789-abc", "xoxb-<redacted>"},
-		{"ours", "clauster_pat_0123456789abcdef", "clauster_pat_<redacted>"},
+		{"ours", "clauster_pat_0123456789abcdef clauster_metrics_0123456789abcdef", "clauster_pat_<redacted> clauster_metrics_<redacted>"},
 		{"Bearer", "Authorization: Bearer abc.def-ghi_jkl/mno=, bearer short", "Authorization: Bearer <redacted>, bearer short"},
 		{"JWT", "token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl end", "token <redacted> end"},
 		{"escaped in JSON", `{\"id\":\"session_01HelloSession00000000BB\"}`, `{\"id\":\"session_<redacted>\"}`},

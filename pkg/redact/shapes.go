@@ -64,7 +64,7 @@ func underscore(p []byte, i, from int) (match, bool) {
 			return id(p, i, i-len(prefix), from)
 		}
 	}
-	for _, prefix := range [...]string{"ghp", "gho", "ghu", "ghs", "ghr", "github_pat", "clauster_pat"} {
+	for _, prefix := range [...]string{"ghp", "gho", "ghu", "ghs", "ghr", "github_pat", "clauster_pat", "clauster_metrics"} {
 		if endsWith(before, prefix) {
 			if n := run(p[i+1:], isTokenByte); n >= minSecret {
 				return match{i + 1, i + 1 + n}, true
