@@ -48,7 +48,7 @@ func (o *Operator) with(ctx context.Context, i bridge.Instance, f func(*change) 
 }
 
 // state is how an instance's units are at this moment.
-type state struct{ service, scope, job string }
+type state struct{ service, sub, scope, job string }
 
 func (o *Operator) look(c *change) (state, error) {
 	units, err := c.link.bus.ListUnits(c.ctx, c.i.Unit(), c.i.Scope())
@@ -61,7 +61,7 @@ func (o *Operator) look(c *change) (state, error) {
 		case c.i.Scope():
 			s.scope = u.Active
 		case c.i.Unit():
-			s.service, s.job = u.Active, u.Job
+			s.service, s.sub, s.job = u.Active, u.Sub, u.Job
 		}
 	}
 	return s, nil

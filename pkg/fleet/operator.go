@@ -90,7 +90,13 @@ func (o *Operator) beginStart(c *change, by string, r bridge.Request, again bool
 			return nil, false, refuse(wire.Conflict, "clauster-ctl status "+c.i.String(),
 				"cannot start %s with these options: it is being started already", c.i)
 		}
-		// The job that is under way is joined; nobody's request is touched.
+		// The start that is under way is joined, and its request is not
+		// touched, unless its keeper only waits to be started again.
+		if s.sub == "auto-restart" && s.job == "" {
+			if err := o.leaveRequest(r); err != nil {
+				return nil, false, err
+			}
+		}
 		wait, err := o.begin(c, by, systemd.Start, c.i.Unit())
 		return wait, false, err
 	}

@@ -48,6 +48,24 @@ func LastInJournal(ctx context.Context, o journal.Origin, instances []bridge.Ins
 // LastFunc gives last events; instances without one are left out.
 type LastFunc func(ctx context.Context, instances []bridge.Instance) (map[bridge.Instance]Last, error)
 
+// LastInStore adapts the store's last events (store.LastLifeEvents).
+func LastInStore(events func(ctx context.Context, instances []string) (map[string]wire.Event, error)) LastFunc {
+	return func(ctx context.Context, instances []bridge.Instance) (map[bridge.Instance]Last, error) {
+		names := make([]string, len(instances))
+		for n, i := range instances {
+			names[n] = i.String()
+		}
+		found, err := events(ctx, names)
+		last := make(map[bridge.Instance]Last, len(found))
+		for _, i := range instances {
+			if e, ok := found[i.String()]; ok {
+				last[i] = LastOfEvent(e)
+			}
+		}
+		return last, err
+	}
+}
+
 // LastOr asks one, and the other about those whose end the first does not
 // know: the store is quick, but the journal is ahead of it and goes further
 // back.

@@ -179,8 +179,8 @@ func (t *Table) show(r *row) {
 	default:
 		t.unsettle()
 	}
-	if h := t.opt.Hash; h != nil && b.Live && r.record != nil && r.record.Config != "" {
-		b.ConfigChanged = r.record.Config != h(r.name.Project)
+	if t.opt.Hash != nil && b.Live && r.record != nil && r.record.Config != "" {
+		b.ConfigChanged = r.record.Config != t.hash(r.name.Project)
 	}
 	if t.opt.Place.Origin.User {
 		b.Reason, b.Hint = bridge.ForUser(b.Reason), bridge.ForUser(b.Hint)
@@ -192,6 +192,19 @@ func (t *Table) show(r *row) {
 		return
 	}
 	r.shown = b
+}
+
+// hash is that of a project's configuration, worked out once.
+func (t *Table) hash(project string) string {
+	h, ok := t.hashes[project]
+	if !ok {
+		h = t.opt.Hash(project)
+		if t.hashes == nil {
+			t.hashes = map[string]string{}
+		}
+		t.hashes[project] = h
+	}
+	return h
 }
 
 // sameShown compares without the figures, which always change.

@@ -44,6 +44,7 @@ type Table struct {
 	version uint64        // counts what changed
 	touched map[bridge.Instance]bool
 	viewers viewers
+	hashes  map[string]string // opt.Hash of projects
 
 	unsettled chan struct{} // some instance ended, and it is not known how
 	sampling  sync.Mutex
@@ -289,7 +290,7 @@ func (t *Table) Observe(e wire.Event) {
 func (t *Table) Reconfigure(hash func(project string) string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.opt.Hash = hash
+	t.opt.Hash, t.hashes = hash, nil
 	for _, r := range t.rows {
 		t.show(r)
 	}

@@ -206,7 +206,7 @@ func TestTableAsksHowItEnded(t *testing.T) {
 		if err := table.changed(t.Context(), bus, gone); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * settleAfter) // of the bubble's clock
+		<-time.After(2 * settleAfter) // of the bubble's clock
 		synctest.Wait()
 		if b, _ := table.Get(inst("blog")); b.Status != bridge.Crashed || b.Reason != "its keeper ended without saying why" {
 			t.Errorf("%s: %s", b.Status, b.Reason)
@@ -338,7 +338,7 @@ func TestFiguresAreReadWhenSomebodyAsks(t *testing.T) {
 		if a := table.List()[0]; *a.MemoryBytes != 104857600 {
 			t.Error("figures were read twice in a second")
 		}
-		time.Sleep(fresh) // of the bubble's clock
+		<-time.After(fresh) // of the bubble's clock
 		if a := table.List()[0]; *a.MemoryBytes != 5 {
 			t.Errorf("figures are old: %d", *a.MemoryBytes)
 		}
