@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -126,16 +128,40 @@ func FuzzFromEntry(f *testing.F) {
 	})
 }
 
-// source is a journal for tests: entries, then silence.
+// source is a journal for tests: entries, then silence. A reader without a
+// cursor is given history first.
 type source struct {
 	entries chan journal.Entry
+	history []journal.Entry
 	lost    bool
+	hurried []journal.Entry // what is read after a nudge
+	reads   atomic.Int64    // after nudges
 	queries []journal.Query
 }
 
-func (s *source) follow(ctx context.Context, w journal.Follower, each func(journal.Entry) error) error {
+func (s *source) Read(_ context.Context, _ journal.Query, each func(journal.Entry) error) error {
+	for _, e := range s.history {
+		if err := each(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *source) After(_ context.Context, _ journal.Query, each func(journal.Entry) error) (bool, error) {
+	s.reads.Add(1)
+	for _, e := range s.hurried {
+		if err := each(e); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+func (s *source) Follow(ctx context.Context, w journal.Follower, each func(journal.Entry) error) error {
 	s.queries = append(s.queries, w.Query)
 	if s.lost {
+		s.lost = false
 		if err := w.Lost(); err != nil {
 			return err
 		}
@@ -174,7 +200,7 @@ func run(t testing.TB, s *store.Store, src *source, n int, change func(*Options)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var got []Event
-	o := Options{Store: s, Log: slog.New(slog.DiscardHandler), Retention: func() time.Duration { return 0 }, Follow: src.follow,
+	o := Options{Store: s, Log: slog.New(slog.DiscardHandler), Retention: func() time.Duration { return 0 }, Journal: src,
 		OnCommit: func(all []Event) {
 			if got = append(got, all...); len(got) >= n {
 				cancel()
@@ -184,6 +210,9 @@ func run(t testing.TB, s *store.Store, src *source, n int, change func(*Options)
 		change(&o)
 	}
 	i := New(o)
+	if n, ok := o.Journal.(*nudged); ok {
+		n.nudge = i.Nudge
+	}
 	if err := i.Run(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatalf("%v after %d events", err, len(got))
 	}
@@ -199,6 +228,7 @@ func TestIngestOnceAndOn(t *testing.T) {
 	old, fresh := created.Add(-time.Hour), created.Add(time.Second)
 	forged := entry(9, bridge.EventCrash, fresh, "_SYSTEMD_UNIT", "cron.service")
 	queued := 0
+	src.history = []journal.Entry{entry(1, bridge.EventCrash, old), entry(1, bridge.EventCrash, old), forged}
 	got, i := run(t, s, src, 2, func(o *Options) {
 		o.OnStored = func(_ context.Context, _ *sql.Tx, e Event) error {
 			if e.Live {
@@ -206,7 +236,7 @@ func TestIngestOnceAndOn(t *testing.T) {
 			}
 			return nil
 		}
-	}, entry(1, bridge.EventCrash, old), entry(1, bridge.EventCrash, old), forged, entry(2, bridge.EventSpawn, fresh))
+	}, entry(2, bridge.EventSpawn, fresh), entry(2, bridge.EventSpawn, fresh))
 	if len(got) != 2 || got[0].Live || !got[1].Live || queued != 1 || got[1].Seq != 2 {
 		t.Fatalf("%+v, queued %d", got, queued)
 	}
@@ -218,7 +248,7 @@ func TestIngestOnceAndOn(t *testing.T) {
 	}
 	// The next one begins there, and everything behind is news: the clock has jumped.
 	got, _ = run(t, s, src, 1, nil, entry(3, bridge.EventReady, old))
-	if len(got) != 1 || !got[0].Live || src.queries[1].After == "" || src.queries[0].After != "" {
+	if len(got) != 1 || !got[0].Live || src.queries[1].After != entry(2, "", old).Cursor || src.queries[0].After != forged.Cursor {
 		t.Fatalf("%+v, %+v", got, src.queries)
 	}
 }
@@ -229,15 +259,14 @@ func TestIngestGap(t *testing.T) {
 	created, _ := s.Created(t.Context())
 	at := func(n int) time.Time { return created.Add(time.Duration(n) * time.Second).Truncate(time.Second) }
 	run(t, s, src, 2, nil, entry(1, bridge.EventSpawn, at(1)), entry(2, bridge.EventReady, at(2)))
-	src.lost = true
-	got, i := run(t, s, src, 2, nil, entry(2, bridge.EventReady, at(2)), entry(7, bridge.EventCrash, at(7)))
+	src.lost, src.history = true, []journal.Entry{entry(2, bridge.EventReady, at(2)), entry(7, bridge.EventCrash, at(7))}
+	got, i := run(t, s, src, 2, nil)
 	if len(got) != 2 || got[0].Kind != KindGap || got[1].ID != id(7) || !got[1].Live || i.State().Gaps != 1 {
 		t.Fatalf("%+v", got)
 	}
 	if got[0].Fields["from"] != at(2).Format(time.RFC3339) || !strings.Contains(got[0].Message, "may be missing") {
 		t.Errorf("%+v", got[0])
 	}
-	src.lost = false
 	run(t, s, src, 1, nil, entry(8, bridge.EventSpawn, at(8)))
 	page, err := s.Events(t.Context(), store.EventQuery{Kinds: []string{KindGap}})
 	if err != nil || len(page) != 1 {
@@ -251,7 +280,8 @@ func TestIngestRetention(t *testing.T) {
 	s, src := testStore(t), &source{}
 	created, _ := s.Created(t.Context())
 	keep := func(o *Options) { o.Retention = func() time.Duration { return time.Hour } }
-	got, i := run(t, s, src, 1, keep, entry(1, bridge.EventCrash, created.Add(-2*time.Hour)), entry(2, bridge.EventStop, created))
+	src.history = []journal.Entry{entry(1, bridge.EventCrash, created.Add(-2*time.Hour)), entry(2, bridge.EventStop, created)}
+	got, i := run(t, s, src, 1, keep)
 	if len(got) != 1 || got[0].ID != id(2) {
 		t.Fatalf("%+v", got)
 	}
@@ -282,6 +312,50 @@ func TestIngestHookFails(t *testing.T) {
 	if err != nil || c[store.CountCrashes]["blog"] != 1 {
 		t.Errorf("%v, %v", c, err)
 	}
+}
+
+// After a nudge the journal is read at once; a flood of nudges is not followed
+// by a flood of reads.
+func TestNudge(t *testing.T) {
+	s, src := testStore(t), &source{}
+	run(t, s, src, 1, nil, entry(1, bridge.EventSpawn, time.Now()))
+	src.hurried = []journal.Entry{entry(2, bridge.EventReady, time.Now())}
+	n := &nudged{source: src}
+	got, _ := run(t, s, src, 1, func(o *Options) { o.Journal = n })
+	if len(got) != 1 || got[0].ID != id(2) {
+		t.Fatalf("%+v", got)
+	}
+}
+
+// nudged nudges when the journal is followed.
+type nudged struct {
+	*source
+	nudge func()
+}
+
+func (n *nudged) Follow(ctx context.Context, w journal.Follower, each func(journal.Entry) error) error {
+	n.nudge()
+	return n.source.Follow(ctx, w, each)
+}
+
+func TestFloodOfNudges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		i := New(Options{Journal: src, Log: slog.New(slog.DiscardHandler)})
+		i.newest = "x"
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); i.hurry(ctx, nil) }()
+		for range 60000 { // for a minute
+			i.Nudge()
+			<-time.After(time.Millisecond)
+		}
+		cancel()
+		<-done
+		if n := src.reads.Load(); n < 60 || n > idleReads+70 {
+			t.Errorf("%d reads", n)
+		}
+	})
 }
 
 func TestFloodOfRequests(t *testing.T) {
@@ -319,7 +393,7 @@ func BenchmarkIngest(b *testing.B) {
 	src := &source{entries: make(chan journal.Entry, batchSize)}
 	ctx, cancel := context.WithCancel(b.Context())
 	stored, done := make(chan int, 1024), make(chan error)
-	i := New(Options{Store: s, Log: slog.New(slog.DiscardHandler), Retention: func() time.Duration { return 0 }, Follow: src.follow,
+	i := New(Options{Store: s, Log: slog.New(slog.DiscardHandler), Retention: func() time.Duration { return 0 }, Journal: src,
 		OnCommit: func(all []Event) { stored <- len(all) }})
 	go func() { done <- i.Run(ctx) }()
 	n, in := 0, 0

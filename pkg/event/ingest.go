@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"sync"
 	"time"
 
@@ -48,8 +49,31 @@ type Options struct {
 	OnStored func(ctx context.Context, tx *sql.Tx, e Event) error
 	// OnCommit, where it is set, runs after a transaction with new events.
 	OnCommit func([]Event)
-	// Follow reads the journal; nil for the real one.
-	Follow func(ctx context.Context, w journal.Follower, each func(journal.Entry) error) error
+	// Journal is what is read; nil for the real one.
+	Journal Journal
+}
+
+// Journal reads journal entries.
+type Journal interface {
+	// Read is journal.Read, After journal.After, Follow journal.Follower.Run.
+	Read(ctx context.Context, q journal.Query, each func(journal.Entry) error) error
+	After(ctx context.Context, q journal.Query, each func(journal.Entry) error) (known bool, err error)
+	Follow(ctx context.Context, w journal.Follower, each func(journal.Entry) error) error
+}
+
+// journalctl is the real Journal.
+type journalctl struct{}
+
+func (journalctl) Read(ctx context.Context, q journal.Query, each func(journal.Entry) error) error {
+	return journal.Read(ctx, q, each)
+}
+
+func (journalctl) After(ctx context.Context, q journal.Query, each func(journal.Entry) error) (bool, error) {
+	return journal.After(ctx, q, each)
+}
+
+func (journalctl) Follow(ctx context.Context, w journal.Follower, each func(journal.Entry) error) error {
+	return w.Run(ctx, each)
 }
 
 // Ingester takes events out of the journal into the store. There is one for a
@@ -59,9 +83,13 @@ type Ingester struct {
 	created time.Time // of the store
 	pruned  time.Time // last deletion of old events by this process
 	seqless int       // entries since the position was stored last
+	recent  recent    // ids of what was stored last: most come twice, nudged and followed
+	nudges  chan struct{}
 
-	mu    sync.Mutex
-	state State
+	mu     sync.Mutex
+	state  State
+	flood  *flood
+	newest string // cursor of the newest entry that was read, stored or not; "" while history is read
 }
 
 // State is how the ingester is, for health checks.
@@ -76,12 +104,14 @@ type State struct {
 
 // New makes an ingester; Run works it.
 func New(o Options) *Ingester {
-	if o.Follow == nil {
-		o.Follow = func(ctx context.Context, w journal.Follower, each func(journal.Entry) error) error {
-			return w.Run(ctx, each)
-		}
+	if o.Journal == nil {
+		o.Journal = journalctl{}
 	}
-	return &Ingester{Options: o}
+	own := os.Geteuid()
+	if o.Origin.User {
+		own = 0 // agents have our uid
+	}
+	return &Ingester{Options: o, nudges: make(chan struct{}, 1), flood: newFlood(own)}
 }
 
 // State gives how the ingester is.
@@ -90,10 +120,6 @@ func (i *Ingester) State() State {
 	defer i.mu.Unlock()
 	return i.state
 }
-
-// Nudge is for the wake datagram. The journal is followed all the time, so
-// there is nothing to do: being started by it was its purpose.
-func (i *Ingester) Nudge() {}
 
 // item is one entry on its way from the journal to the store. Only what is
 // kept of it travels: an entry may be megabytes of an agent's.
@@ -115,59 +141,116 @@ func (i *Ingester) Run(ctx context.Context) error {
 	if i.created, err = i.Store.Created(ctx); err != nil {
 		return err
 	}
-	i.update(func(s *State) { s.LastAt = from.At })
+	i.update(func(s *State) { s.LastAt = from.At; i.newest = from.Cursor })
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	items := make(chan item, batchSize)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		defer close(items)
-		cancel(i.read(ctx, from, items))
-	})
+	var readers, closer sync.WaitGroup
+	readers.Go(func() { cancel(i.read(ctx, from.Cursor, items)) })
+	readers.Go(func() { i.hurry(ctx, items) })
+	closer.Go(func() { readers.Wait(); close(items) })
 	err = i.write(ctx, items)
 	cancel(err)
-	wg.Wait()
+	closer.Wait()
 	if err == nil {
 		err = context.Cause(ctx)
 	}
 	return err
 }
 
-// read feeds items. An entry is looked at here, so that what waits is small.
-func (i *Ingester) read(ctx context.Context, from store.Position, items chan<- item) error {
-	put := func(it item) error {
-		select {
-		case items <- it:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
+// errLost ends a following whose cursor is not in the journal any more.
+var errLost = errors.New("the position in the journal is gone")
+
+// read feeds items: history first, where there is no cursor, then what comes.
+func (i *Ingester) read(ctx context.Context, cursor string, items chan<- item) error {
+	for {
+		if cursor == "" {
+			var err error
+			if cursor, err = i.readHistory(ctx, items); err != nil {
+				return err
+			}
+			i.update(func(*State) { i.newest = cursor })
+		}
+		w := journal.Follower{
+			Query: journal.Query{Matches: matches(), After: cursor, Fields: readFields()},
+			Lost:  func() error { return errLost },
+			Trouble: func(err error) {
+				if err != nil {
+					i.Log.Warn("cannot follow the journal, trying again", "error", err)
+				}
+				i.trouble(err)
+			},
+		}
+		err := i.Journal.Follow(ctx, w, i.each(ctx, items, false))
+		switch {
+		case errors.Is(err, errLost):
+			cursor = ""
+			i.update(func(*State) { i.newest = "" })
+			if err := put(ctx, items, item{lost: true}); err != nil {
+				return err
+			}
+		case err == nil:
+			return errors.New("cannot follow the journal: it ended")
+		default:
+			return err
 		}
 	}
-	old, own := from.Cursor == "", os.Geteuid()
-	limit := newFlood(own)
-	if i.Origin.User {
-		limit = newFlood(0) // agents have our uid
+}
+
+// readHistory reads all that the journal has, once it can be read, and gives
+// the cursor of the last entry.
+func (i *Ingester) readHistory(ctx context.Context, items chan<- item) (cursor string, err error) {
+	each := i.each(ctx, items, true)
+	for delay := firstRetry; ; delay = min(2*delay, lastRetry) {
+		err := i.Journal.Read(ctx, journal.Query{Matches: matches(), Fields: readFields()}, func(e journal.Entry) error {
+			cursor = e.Cursor
+			return each(e)
+		})
+		if err == nil || ctx.Err() != nil || errors.Is(err, exec.ErrNotFound) {
+			return cursor, err
+		}
+		i.Log.Warn("cannot read the journal, trying again", "error", err)
+		i.trouble(err)
+		if err := pause(ctx, delay); err != nil {
+			return "", err
+		}
 	}
-	w := journal.Follower{
-		Query: journal.Query{Matches: matches(), After: from.Cursor, Fields: readFields()},
-		Lost:  func() error { old = true; return put(item{lost: true}) },
-		Trouble: func(err error) {
-			if err != nil {
-				i.Log.Warn("cannot follow the journal, trying again", "error", err)
-			}
-			i.trouble(err)
-		},
-	}
-	err := i.Follow(ctx, w, func(e journal.Entry) error {
+}
+
+// each makes items of entries. They are looked at here, so that what waits is
+// small.
+func (i *Ingester) each(ctx context.Context, items chan<- item, old bool) func(journal.Entry) error {
+	return func(e journal.Entry) error {
 		it := item{to: store.Position{Cursor: e.Cursor, At: e.Time}, old: old}
-		it.event, it.ok = FromEntry(e, i.Origin, own)
-		it.ok = it.ok && limit.passes(e)
-		return put(it)
-	})
-	if err == nil {
-		err = errors.New("cannot follow the journal: it ended")
+		it.event, it.ok = FromEntry(e, i.Origin, os.Geteuid())
+		i.mu.Lock()
+		it.ok = it.ok && i.flood.passes(e)
+		if !old {
+			i.newest = e.Cursor
+		}
+		i.mu.Unlock()
+		return put(ctx, items, it)
 	}
-	return err
+}
+
+func put(ctx context.Context, items chan<- item, it item) error {
+	select {
+	case items <- it:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func matches() []string {
@@ -223,10 +306,8 @@ func (i *Ingester) store(ctx context.Context, batch []item) error {
 		}
 		i.Log.Error("cannot store events, trying again", "error", err)
 		i.trouble(err)
-		select {
-		case <-time.After(delay):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := pause(ctx, delay); err != nil {
+			return err
 		}
 	}
 }
@@ -266,6 +347,7 @@ func (i *Ingester) storeEntries(ctx context.Context, batch []item) error {
 		switch {
 		case !it.ok:
 			ignored++
+		case i.recent.has(it.event.ID):
 		case it.old && it.event.At.Before(pruned):
 			// Deleted for its age, or to be deleted at once.
 		default:
@@ -329,6 +411,9 @@ func (i *Ingester) commit(ctx context.Context, events []wire.Event, to store.Pos
 		return fmt.Errorf("cannot store events: %w", err)
 	}
 	i.update(func(s *State) { s.Stored += int64(len(added)) })
+	for _, e := range events {
+		i.recent.add(e.ID)
+	}
 	if i.Hub != nil {
 		i.Hub.Publish(added)
 	}
@@ -362,6 +447,27 @@ func (i *Ingester) prune(ctx context.Context) error {
 		i.Log.Info("old events were deleted", "events", deleted)
 	}
 	return nil
+}
+
+// recent remembers the last ids it was given.
+type recent struct {
+	ids  [4 * batchSize]string
+	next int
+	set  map[string]bool
+}
+
+func (r *recent) has(id string) bool { return r.set[id] }
+
+func (r *recent) add(id string) {
+	if r.set[id] {
+		return
+	}
+	if r.set == nil {
+		r.set = make(map[string]bool, len(r.ids))
+	}
+	delete(r.set, r.ids[r.next])
+	r.ids[r.next], r.set[id] = id, true
+	r.next = (r.next + 1) % len(r.ids)
 }
 
 func (i *Ingester) update(f func(*State)) {

@@ -27,9 +27,10 @@ for a; do case "$a" in
 --after-cursor=*) after=${a#--after-cursor=} ;;
 esac; done
 if [ -n "$cursor" ]; then
-	grep -m 1 -F "\"$cursor\"" entries || head -n 1 entries
+	grep -F -A 9999999 "\"$cursor\"" entries || head -n 1 entries
 	exit 0
 fi
+case "$*" in *--follow*) ;; *) exec cat entries ;; esac
 [ -z "$after" ] || first=$(( $(grep -n -m 1 -F "\"$after\"" entries | cut -d: -f1) + 1 ))
 exec tail -n +$first --pid=$PPID -s 0.05 -f entries
 `
@@ -161,5 +162,11 @@ func ingestForEver(t *testing.T, dir string) {
 	}
 	i := New(Options{Store: s, Hub: hub, Origin: journal.Origin{}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Retention: func() time.Duration { return time.Hour }})
+	go func() {
+		for {
+			i.Nudge()
+			<-time.After(7 * time.Millisecond)
+		}
+	}()
 	t.Fatal(i.Run(context.Background()))
 }

@@ -156,14 +156,26 @@ func (w Follower) once(ctx context.Context, q Query, f func(Entry) error) (lost 
 // Known reports whether the entry with this cursor, one that matches, is in
 // the journal.
 func Known(ctx context.Context, cursor string, matches []string) (bool, error) {
-	known := false
-	// --cursor= begins with that very entry; Query.After is about what comes behind.
-	args := []string{"--output=json", "--no-pager", "--quiet", "--lines=1", "--output-fields=MESSAGE_ID", "--cursor=" + cursor}
-	err := run(ctx, append(args, matches...), func(e Entry) error {
-		known = sameEntry(e.Cursor, cursor)
-		return ErrStop
+	return After(ctx, Query{After: cursor, Matches: matches, Fields: []string{"MESSAGE_ID"}}, func(Entry) error { return ErrStop })
+}
+
+// After is Read of what comes behind an entry, given by q.After, that has to be
+// there: where it is not, known is false and f is not called. It sees entries
+// at once, while journald tells those who follow only every 250 ms.
+func After(ctx context.Context, q Query, f func(Entry) error) (known bool, err error) {
+	cursor := q.After
+	q.After = ""
+	// --cursor= begins with that very entry, or with a later one.
+	err = run(ctx, append([]string{"--cursor=" + cursor}, q.args()...), func(e Entry) error {
+		if !known {
+			if known = sameEntry(e.Cursor, cursor); known {
+				return nil
+			}
+			return ErrStop
+		}
+		return f(e)
 	})
-	if err != nil && strings.Contains(err.Error(), "seek to cursor") {
+	if err != nil && !known && strings.Contains(err.Error(), "seek to cursor") {
 		return false, nil // it was never one
 	}
 	return known, err

@@ -21,7 +21,7 @@ for a; do case "$a" in
 --follow) follow=1 ;;
 esac; done
 if [ -n "$cursor" ]; then
-	grep -F "\"__CURSOR\":\"$cursor\"" entries || head -n 1 entries
+	grep -F -A 99 "\"__CURSOR\":\"$cursor\"" entries || head -n 1 entries
 	exit 0
 fi
 if [ -z "$after" ]; then cat entries
@@ -73,6 +73,23 @@ func TestFollowerKnowsItsCursor(t *testing.T) {
 	w.Lost = func() error { return no }
 	if err := w.Run(t.Context(), func(Entry) error { return nil }); !errors.Is(err, no) {
 		t.Error(err)
+	}
+}
+
+func TestAfter(t *testing.T) {
+	dir := fakeJournalctl(t, fakeStore)
+	if err := os.WriteFile(filepath.Join(dir, "entries"), []byte(entryLine("s=1;i=1", "a")+entryLine("s=1;i=2", "b")+entryLine("s=1;i=3", "c")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for cursor, want := range map[string]string{"s=1;i=1": "bc", "s=1;i=3": "", "s=0;i=1": "unknown"} {
+		got := ""
+		known, err := After(t.Context(), Query{After: cursor}, func(e Entry) error { got += e.Get("MESSAGE"); return nil })
+		if !known {
+			got += "unknown"
+		}
+		if err != nil || got != want {
+			t.Errorf("%s: %q, %v", cursor, got, err)
+		}
 	}
 }
 
