@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 
 	"clauster/pkg/auth"
 	"clauster/pkg/bridge"
@@ -29,6 +31,7 @@ type nouns struct {
 	gate    *auth.Gate
 	link    *systemd.Link
 	table   *fleet.Table
+	operate *fleet.Operator
 	tails   *tail.Tails
 	home    *home.Client
 	traffic *metrics.Traffic
@@ -50,12 +53,19 @@ func (d *daemon) makeNouns(ctx context.Context) (*nouns, error) {
 	}
 	n.gate = auth.New(d.gateOptions(n))
 	place := d.place()
-	n.table = fleet.NewTable(fleet.Options{Place: place, Manager: d.manager, Log: d.log, Hash: d.bridgeHash(),
-		Last: func(ctx context.Context, i []bridge.Instance) (map[bridge.Instance]fleet.Last, error) {
-			return fleet.LastInJournal(ctx, place.Origin, i)
-		}})
+	last := func(ctx context.Context, i []bridge.Instance) (map[bridge.Instance]fleet.Last, error) {
+		return fleet.LastInJournal(ctx, place.Origin, i)
+	}
+	known := last
+	if n.store != nil {
+		known = fleet.LastOr(fleet.LastInStore(n.store.LastLifeEvents), last)
+	}
+	n.table = fleet.NewTable(fleet.Options{Place: place, Manager: d.manager, Log: d.log, Hash: d.settings.config().BridgeHash, Last: known})
+	n.operate = &fleet.Operator{Table: n.table, Place: place, Config: d.settings.config, Last: last, HasProject: d.hasProject,
+		Connect: func(ctx context.Context) (fleet.Manager, error) { return systemd.Connect(ctx, d.manager) },
+		Program: "clauster-api", UID: os.Geteuid(), RuntimeDir: d.runtimeDir(), Version: version, Log: d.log}
 	n.tails = tail.New(place.Origin, tail.Source{Read: journal.Read, Follow: journal.Follow})
-	n.home = home.NewClient(d.homeSocket(), version)
+	n.home = home.NewClient(filepath.Join(d.runtimeDir(), "home.sock"), version)
 	if n.store != nil {
 		if err := d.makeDeliveries(ctx, n, place.Origin); err != nil {
 			return nil, err

@@ -11,11 +11,6 @@ import (
 	"clauster/pkg/systemd"
 )
 
-// bridgeHash compares a bridge's configuration with the present one.
-func (d *daemon) bridgeHash() func(project string) string {
-	return d.settings.config().BridgeHash
-}
-
 // place is where the facts about the bridges are.
 func (d *daemon) place() *fleet.Place {
 	p := &fleet.Place{Host: d.host, Cgroups: cgroup.System(), Origin: journal.Origin{User: d.userMode, UID: os.Getuid()},
@@ -27,12 +22,12 @@ func (d *daemon) place() *fleet.Place {
 	return p
 }
 
-// homeSocket is where the bridge user's home answers.
-func (d *daemon) homeSocket() string {
+// runtimeDir holds the sockets.
+func (d *daemon) runtimeDir() string {
 	if d.userMode {
-		return filepath.Join(d.getenv("XDG_RUNTIME_DIR"), "clauster/home.sock")
+		return filepath.Join(d.getenv("XDG_RUNTIME_DIR"), "clauster")
 	}
-	return "/run/clauster/home.sock"
+	return "/run/clauster"
 }
 
 // stateHome is where a user's programs keep their state.

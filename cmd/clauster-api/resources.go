@@ -8,6 +8,7 @@ import (
 	"clauster/pkg/api"
 	"clauster/pkg/bridge"
 	"clauster/pkg/fleet"
+	"clauster/pkg/home"
 	"clauster/pkg/metrics"
 	"clauster/pkg/wire"
 )
@@ -26,6 +27,8 @@ func (d *daemon) resources(table func() api.Table) []api.Resource {
 		&api.Health{Board: d.board},
 		&api.Metrics{Sources: d.sources, Page: metrics.NewPage(d.sources, d.traffic), Traffic: d.traffic,
 			Sampler: metrics.NewSampler(d.sources), Resolve: d.resolve, Project: d.noProject},
+		api.NewInstances(d.life, d.table, d.operate, d.keys),
+		&api.Events{Host: d.host, Store: d.store, Hub: d.hub},
 		&api.Projects{Host: d.host, Home: d.home, Instances: d.instancesOfProjects,
 			MayBypass: func(p string) bool { return d.settings.config().ForProject(p).AllowBypassPermissions }},
 		&api.Deliveries{Host: d.host, Store: d.store, Courier: d.courier},
@@ -51,10 +54,28 @@ func (d *daemon) resolve(_ context.Context, name string) (bridge.Instance, *wire
 	return i, nil
 }
 
+// keys is where answers to repeated requests are kept, nil without a store.
+func (d *daemon) keys() api.KeyStore {
+	if d.store == nil {
+		return nil
+	}
+	return d.store
+}
+
+// hasProject reports whether a project is there.
+func (d *daemon) hasProject(ctx context.Context, name string) (bool, error) {
+	_, _, err := d.home.Project(ctx, name)
+	var refused *home.Error
+	if errors.As(err, &refused) && refused.Kind == home.RefusedNotFound {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // noProject says why there is no such project.
 func (d *daemon) noProject(ctx context.Context, name string) *wire.Problem {
-	if _, _, err := d.home.Project(ctx, name); err != nil {
-		return wire.NewProblem(wire.NotFound, "cannot find it: "+err.Error(), "clauster-ctl projects")
+	if there, err := d.hasProject(ctx, name); err == nil && !there {
+		return wire.NewProblem(wire.NotFound, "cannot find a project "+name, "clauster-ctl projects")
 	}
 	return nil
 }

@@ -54,6 +54,7 @@ type daemon struct {
 	*nouns
 	doors *door.Doors
 	parts sync.WaitGroup
+	life  context.Context // of what lives beside the servers
 	fail  context.CancelCauseFunc
 }
 
@@ -142,6 +143,7 @@ func (d *daemon) run(ctx context.Context) error {
 	d.fail = fail
 	partsCtx, stopParts := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopParts()
+	d.life = partsCtx
 	n, err := d.makeNouns(partsCtx)
 	if err != nil {
 		return err
