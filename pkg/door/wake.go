@@ -9,19 +9,21 @@ import (
 
 // wakePause is the least time between two looks at the wake socket. Whoever has
 // a keeper's uid may write to it without end, and an agent has.
-const wakePause = 250 * time.Millisecond
+const wakePause = 20 * time.Millisecond
 
 // Wake calls f after datagrams have come, at most once per wakePause. What is
-// in them is not looked at. It returns when c is closed.
+// in them is not looked at, and none that comes after a call is dropped without
+// another: the event it stands for may be younger. f limits what a flood costs
+// beyond that. Wake returns when c is closed.
 func Wake(c *net.UnixConn, f func()) {
 	var nothing [1]byte
 	for {
 		if _, err := c.Read(nothing[:]); err != nil {
 			return
 		}
+		empty(c)
 		f()
 		time.Sleep(wakePause)
-		empty(c)
 	}
 }
 
