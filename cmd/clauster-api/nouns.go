@@ -90,6 +90,7 @@ func (d *daemon) openStore(ctx context.Context, n *nouns) error {
 	case err != nil:
 		return err
 	default:
+		opened.Host = d.host
 		n.store = opened
 	}
 	return nil
@@ -172,6 +173,10 @@ func (d *daemon) busy() bool {
 	return d.doors.InFlight() > 0 || d.courier != nil && d.courier.Busy()
 }
 
-// woken is called after keepers have told of an event: being started was all
-// that it is for, since the journal is followed.
-func (d *daemon) woken() {}
+// woken is called after keepers have told of an event: journald tells those who
+// follow it a quarter of a second later only.
+func (d *daemon) woken() {
+	if d.ingester != nil {
+		d.ingester.Nudge()
+	}
+}
