@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"strings"
 
 	"clauster/pkg/client"
 )
@@ -40,19 +39,24 @@ func (a *App) whyAway(ctx context.Context) string {
 
 // whyOfUnits is the first thing that is wrong with the API's units.
 func whyOfUnits(units []unitState) string {
-	socket := false
+	var service, socket unitState
 	for _, u := range units {
-		switch {
-		case u.Unit == "clauster-api.socket" && u.Active == "active":
-			socket = true
-		case strings.HasPrefix(u.Unit, "clauster-api.") && u.Active == "failed":
-			return joined(u.Unit+" has failed", u.Result, u.Reason)
-		case u.Unit == "clauster-api.service" && u.Active != "active" && u.Reason != "":
-			return u.Unit + " says: " + u.Reason
+		switch u.Unit {
+		case "clauster-api.service":
+			service = u
+		case "clauster-api.socket":
+			socket = u
 		}
 	}
-	if !socket {
+	switch {
+	case service.Active == "failed":
+		return joined(service.Unit+" has failed", service.Result, service.Reason)
+	case socket.Active == "failed":
+		return socket.Unit + " has failed"
+	case socket.Active != "active":
 		return "clauster-api.socket is not started"
+	case service.Reason != "":
+		return service.Unit + " says: " + service.Reason
 	}
 	return ""
 }

@@ -243,7 +243,9 @@ func (a *App) ownUnits(ctx context.Context, bus Systemd) ([]unitState, error) {
 	}
 	for i, u := range units {
 		if f, ok := facts[u.Unit]; ok {
-			units[i].Reason = clean(f.StatusText)
+			if u.Active != "inactive" { // what it said before it was stopped is no reason
+				units[i].Reason = clean(f.StatusText)
+			}
 			if f.Result != "success" {
 				units[i].Result = clean(f.Result)
 			}
