@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"sync"
 	"time"
 
@@ -206,7 +205,7 @@ func (i *Ingester) readHistory(ctx context.Context, items chan<- item) (cursor s
 			cursor = e.Cursor
 			return each(e)
 		})
-		if err == nil || ctx.Err() != nil || errors.Is(err, exec.ErrNotFound) {
+		if err == nil || ctx.Err() != nil {
 			return cursor, err
 		}
 		i.Log.Warn("cannot read the journal, trying again", "error", err)
