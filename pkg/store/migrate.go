@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -203,50 +202,6 @@ func (o opening) apply(ctx context.Context, db *sql.DB, have int) error {
 	return nil
 }
 
-// snapshot copies the database beside itself as PATH.before-vN, and forgets
-// all but the last few of such copies.
-func (o opening) snapshot(ctx context.Context, db *sql.DB) error {
-	final := fmt.Sprintf("%s%s%d", o.path, snapshotInfix, len(o.schemas))
-	draft := final + ".tmp"
-	if err := os.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(draft, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) // VACUUM INTO takes an empty file, and keeps its mode
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	o.step("snapshot begun")
-	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", draft); err != nil {
-		os.Remove(draft)
-		return err
-	}
-	o.step("snapshot written")
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := os.Rename(draft, final); err != nil {
-		return err
-	}
-	o.step("snapshot named")
-	if err := syncDir(filepath.Dir(o.path)); err != nil {
-		return err
-	}
-	if all := snapshots(o.path); len(all) > keptSnapshots {
-		for _, old := range all[keptSnapshots:] {
-			if err := os.Remove(old.path); err != nil {
-				return err
-			}
-		}
-	}
-	o.step("snapshot kept")
-	return nil
-}
-
-func sortSnapshots(all []snapshot) {
-	slices.SortFunc(all, func(a, b snapshot) int { return cmp.Compare(b.version, a.version) })
-}
-
 // lockDir waits for the lock of a directory and gives what unlocks it. The
 // kernel unlocks it too when the holder dies.
 func lockDir(dir string) (unlock func(), err error) {
@@ -259,15 +214,6 @@ func lockDir(dir string) (unlock func(), err error) {
 		return nil, fmt.Errorf("cannot lock %s: %w", dir, err)
 	}
 	return func() { d.Close() }, nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 var tableStatement = regexp.MustCompile(`(?mi)^(CREATE|DROP) TABLE (?:IF (?:NOT )?EXISTS )?(\w+)`)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 	"modernc.org/sqlite"
@@ -140,40 +138,4 @@ func openRefusal(ctx context.Context, path string, err error) error {
 func noRoom(dir string) bool {
 	var s unix.Statfs_t
 	return unix.Statfs(dir, &s) == nil && s.Bavail < 16
-}
-
-// newestSnapshot finds the snapshot made last that a program which knows the
-// version below limit can read.
-func newestSnapshot(path string, limit int) (string, bool) {
-	for _, s := range snapshots(path) {
-		if s.version <= limit {
-			return s.path, true
-		}
-	}
-	return "", false
-}
-
-// snapshot is a copy of the database from before it was brought to version.
-type snapshot struct {
-	path    string
-	version int
-}
-
-// snapshots lists those of a database, the newest first.
-func snapshots(path string) []snapshot {
-	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil {
-		return nil
-	}
-	var all []snapshot
-	prefix := filepath.Base(path) + snapshotInfix
-	for _, e := range entries {
-		rest, ok := strings.CutPrefix(e.Name(), prefix)
-		var v int
-		if n, err := fmt.Sscanf(rest, "%d", &v); ok && err == nil && n == 1 && fmt.Sprint(v) == rest {
-			all = append(all, snapshot{filepath.Join(filepath.Dir(path), e.Name()), v})
-		}
-	}
-	sortSnapshots(all)
-	return all
 }

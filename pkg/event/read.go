@@ -1,0 +1,138 @@
+package event
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"clauster/pkg/bridge"
+	"clauster/pkg/journal"
+	"clauster/pkg/store"
+)
+
+// Journal reads journal entries.
+type Journal interface {
+	// Read is journal.Read, After journal.After, Follow journal.Follower.Run.
+	Read(ctx context.Context, q journal.Query, each func(journal.Entry) error) error
+	After(ctx context.Context, q journal.Query, each func(journal.Entry) error) (known bool, err error)
+	Follow(ctx context.Context, w journal.Follower, each func(journal.Entry) error) error
+}
+
+// journalctl is the real Journal.
+type journalctl struct{}
+
+func (journalctl) Read(ctx context.Context, q journal.Query, each func(journal.Entry) error) error {
+	return journal.Read(ctx, q, each)
+}
+
+func (journalctl) After(ctx context.Context, q journal.Query, each func(journal.Entry) error) (bool, error) {
+	return journal.After(ctx, q, each)
+}
+
+func (journalctl) Follow(ctx context.Context, w journal.Follower, each func(journal.Entry) error) error {
+	return w.Run(ctx, each)
+}
+
+// errLost ends a following whose cursor is not in the journal any more.
+var errLost = errors.New("the position in the journal is gone")
+
+// read feeds items: history first, where there is no cursor, then what comes.
+func (i *Ingester) read(ctx context.Context, cursor string, items chan<- item) error {
+	for {
+		if cursor == "" {
+			var err error
+			if cursor, err = i.readHistory(ctx, items); err != nil {
+				return err
+			}
+			i.update(func(*State) { i.newest = cursor })
+		}
+		w := journal.Follower{
+			Query: journal.Query{Matches: matches(), After: cursor, Fields: readFields()},
+			Lost:  func() error { return errLost },
+			Trouble: func(err error) {
+				if err != nil {
+					i.Log.Warn("cannot follow the journal, trying again", "error", err)
+				}
+				i.trouble(err)
+			},
+		}
+		err := i.Journal.Follow(ctx, w, i.each(ctx, items, false))
+		switch {
+		case errors.Is(err, errLost):
+			cursor = ""
+			i.update(func(*State) { i.newest = "" })
+			if err := put(ctx, items, item{lost: true}); err != nil {
+				return err
+			}
+		case err == nil:
+			return errors.New("cannot follow the journal: it ended")
+		default:
+			return err
+		}
+	}
+}
+
+// readHistory reads all that the journal has, once it can be read, and gives
+// the cursor of the last entry.
+func (i *Ingester) readHistory(ctx context.Context, items chan<- item) (cursor string, err error) {
+	each := i.each(ctx, items, true)
+	for delay := firstRetry; ; delay = min(2*delay, lastRetry) {
+		err := i.Journal.Read(ctx, journal.Query{Matches: matches(), Fields: readFields()}, func(e journal.Entry) error {
+			cursor = e.Cursor
+			return each(e)
+		})
+		if err == nil || ctx.Err() != nil {
+			return cursor, err
+		}
+		i.Log.Warn("cannot read the journal, trying again", "error", err)
+		i.trouble(err)
+		if err := pause(ctx, delay); err != nil {
+			return "", err
+		}
+	}
+}
+
+// each makes items of entries. They are looked at here, so that what waits is
+// small.
+func (i *Ingester) each(ctx context.Context, items chan<- item, old bool) func(journal.Entry) error {
+	return func(e journal.Entry) error {
+		it := item{to: store.Position{Cursor: e.Cursor, At: e.Time}, old: old}
+		it.event, it.ok = FromEntry(e, i.Origin, os.Geteuid())
+		i.mu.Lock()
+		it.ok = it.ok && i.flood.passes(e)
+		if !old {
+			i.newest = e.Cursor
+		}
+		i.mu.Unlock()
+		return put(ctx, items, it)
+	}
+}
+
+func put(ctx context.Context, items chan<- item, it item) error {
+	select {
+	case items <- it:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func matches() []string {
+	var m []string
+	for _, e := range bridge.Events() {
+		m = append(m, "MESSAGE_ID="+e.MessageID())
+	}
+	return m
+}
