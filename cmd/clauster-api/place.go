@@ -13,13 +13,22 @@ import (
 
 // place is where the facts about the bridges are.
 func (d *daemon) place() *fleet.Place {
-	p := &fleet.Place{Host: d.host, Cgroups: cgroup.System(), Origin: journal.Origin{User: d.userMode, UID: os.Getuid()},
+	p := &fleet.Place{Host: d.host, Cgroups: cgroup.System(), Origin: journal.Origin{User: d.userMode, UID: os.Getuid()}, Boot: d.getenv("BOOT_ID"),
 		Records:  records.Dir{Path: "/var/lib/clauster/instances", UID: -1, GID: -1},
-		UnitDirs: systemd.UnitDirs(d.manager, d.getenv("XDG_CONFIG_HOME"), d.getenv("XDG_RUNTIME_DIR"))}
+		UnitDirs: systemd.UnitDirs(d.manager, d.configHome(), d.getenv("XDG_RUNTIME_DIR"))}
 	if d.userMode {
 		p.Records.Path = filepath.Join(d.stateHome(), "clauster/instances")
 	}
 	return p
+}
+
+// configHome is where a user's configuration is, and the links of units that
+// the user enabled.
+func (d *daemon) configHome() string {
+	if dir := d.getenv("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
+		return dir
+	}
+	return filepath.Join(d.getenv("HOME"), ".config")
 }
 
 // runtimeDir holds the sockets.
