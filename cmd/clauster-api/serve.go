@@ -150,6 +150,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	d.nouns = n
 	d.begin(partsCtx, n)
+	d.waitForTable(ctx)
 	server := d.server()
 	d.doors = door.Open(d.log,
 		door.Door{Name: "api", Listeners: d.unix, Handler: server.Handler(auth.UnixDoor), Connected: auth.ConnContext},
@@ -168,6 +169,20 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	d.wait(ctx)
 	return d.stop(ctx, stopParts)
+}
+
+// tableWait bounds how long the first look at all units delays the service;
+// without systemd it says so in /health.
+const tableWait = 5 * time.Second
+
+// waitForTable lets the first answer be a true one: an empty list would say
+// that nothing runs. Whoever has connected waits in the sockets.
+func (d *daemon) waitForTable(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, tableWait)
+	defer cancel()
+	if err := d.table.Wait(ctx); err != nil {
+		d.log.Warn(err.Error())
+	}
 }
 
 // part runs something until the service ends.
@@ -209,7 +224,7 @@ func (d *daemon) stop(ctx context.Context, stopParts func()) error {
 
 // askMyself is the watchdog's request, through the socket like anybody's.
 func (d *daemon) askMyself(ctx context.Context) error {
-	return client.New(d.unix[0].Addr().String()).Call(ctx, http.MethodGet, "/healthz", nil, nil)
+	return client.New(d.unix[0].Addr().String()).Call(ctx, http.MethodGet, "/health/live", nil, nil)
 }
 
 // statusText is what systemctl status shows.

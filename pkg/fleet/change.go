@@ -38,7 +38,8 @@ func (o *Operator) with(ctx context.Context, i bridge.Instance, f func(*change) 
 	if err == nil || isKind(err, wire.Failed) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 		defer cancel()
-		// Signals may be behind the job's result.
+		// Signals and inotify may be behind the job's result.
+		o.Table.reloadRecord(i)
 		if e := o.Table.refresh(ctx, l.bus, i); e != nil {
 			o.Log.Warn("cannot look at an instance", "instance", i.String(), "error", e)
 		}
