@@ -35,7 +35,9 @@ dead: retry it, or discard it.`,
 // delivery calls the API about deliveries; words are what follows `deliveries`
 // on the command line.
 func (a *App) delivery(ctx context.Context, words, method, path string, out any) error {
-	err := a.api().Call(ctx, method, "/api/v1/deliveries"+path, nil, out)
+	asking, cancel := context.WithTimeout(ctx, apiPatience)
+	defer cancel()
+	err := a.api().Call(asking, method, "/api/v1/deliveries"+path, nil, out)
 	return a.explained(ctx, err, "deliveries", words)
 }
 

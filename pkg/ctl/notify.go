@@ -1,13 +1,19 @@
 package ctl
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"clauster/pkg/wire"
 
 	"github.com/spf13/cobra"
 )
+
+// notifyPatience is how long a test may take: all messages go out at once, and
+// the API gives each half a minute.
+const notifyPatience = 45 * time.Second
 
 func (a *App) notifyCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -32,7 +38,9 @@ outbox, and tell how each went. It fails if one of them did.`,
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var answer wire.NotifyTest
-			if err := a.api().Call(c.Context(), http.MethodPost, "/api/v1/notify/test", nil, &answer); err != nil {
+			asking, cancel := context.WithTimeout(c.Context(), notifyPatience)
+			defer cancel()
+			if err := a.api().Call(asking, http.MethodPost, "/api/v1/notify/test", nil, &answer); err != nil {
 				return a.explained(c.Context(), err, "notify", "test")
 			}
 			failures := 0
