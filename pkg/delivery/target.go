@@ -37,7 +37,7 @@ func targetName(raw string) string {
 // hostIsPublic reports whether the host in a URL is a server's name.
 func hostIsPublic(scheme string) bool {
 	scheme, _, _ = strings.Cut(scheme, "+")
-	return slices.Contains([]string{"http", "https", "smtp", "ntfy", "gotify", "generic", "matrix", "mattermost", "rocketchat", "zulip"}, scheme)
+	return slices.Contains([]string{"http", "https", "smtp", "ntfy", "gotify", "generic", "matrix", "mattermost", "rocketchat", "zulip", "json", "jsons", "gotifys"}, scheme)
 }
 
 // maxError bounds the text of an error that is kept.
