@@ -63,6 +63,7 @@ type Ingester struct {
 	state  State
 	flood  *flood
 	newest string // cursor of the newest entry that was read, stored or not; "" while history is read
+	fresh  bool   // history was read and held nothing
 }
 
 // State is how the ingester is, for health checks.

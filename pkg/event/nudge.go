@@ -63,18 +63,31 @@ func (i *Ingester) readAfter(ctx context.Context, items chan<- item) (found bool
 	i.mu.Lock()
 	q := journal.Query{Matches: matches(), After: i.newest, Fields: readFields()}
 	i.mu.Unlock()
-	if q.After == "" {
-		return false // history is being read
-	}
 	each := i.each(ctx, items, false)
-	_, err := i.Journal.After(ctx, q, func(e journal.Entry) error {
+	look := func(e journal.Entry) error {
 		if _, ok := FromEntry(e, i.Origin, 0); ok && e.Event() != bridge.EventRequested {
 			found = true
 		}
 		return each(e)
-	})
+	}
+	var err error
+	switch {
+	case q.After != "":
+		_, err = i.Journal.After(ctx, q, look)
+	case i.isFresh():
+		err = i.Journal.Read(ctx, q, look) // there was none before
+	default:
+		return false // history is being read
+	}
 	if err != nil && ctx.Err() == nil {
 		i.Log.Debug("cannot read the journal after a nudge; it is followed anyway", "error", err)
 	}
 	return found
+}
+
+// isFresh reports whether history has been read and held nothing.
+func (i *Ingester) isFresh() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.fresh
 }

@@ -45,7 +45,7 @@ func (i *Ingester) read(ctx context.Context, cursor string, items chan<- item) e
 			if cursor, err = i.readHistory(ctx, items); err != nil {
 				return err
 			}
-			i.update(func(*State) { i.newest = cursor })
+			i.update(func(*State) { i.newest, i.fresh = cursor, cursor == "" })
 		}
 		w := journal.Follower{
 			Query: journal.Query{Matches: matches(), After: cursor, Fields: readFields()},

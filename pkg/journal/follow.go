@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -121,7 +122,7 @@ func (w Follower) resume(q Query, last Entry, failure error) Query {
 // once is one run of journalctl. Whether the cursor still leads anywhere is
 // asked by a second one at its side; entries wait for the answer.
 func (w Follower) once(ctx context.Context, q Query, f func(Entry) error) (lost bool, err error) {
-	args := append(q.args(), "--follow")
+	args := followArgs(q, machineID())
 	if w.Lost == nil || q.After == "" {
 		return false, run(ctx, args, f)
 	}
@@ -151,6 +152,44 @@ func (w Follower) once(ctx context.Context, q Query, f func(Entry) error) (lost 
 		return false, err // the journal cannot be read now
 	}
 	return true, nil
+}
+
+// followArgs are journalctl's. A --follow shows the present boot alone, so that
+// what was written between the entry at q.After and a shutdown would never be
+// seen, and in a container with a mount namespace of our own (ProtectKernelTunables=
+// brings the host's boot_id back) nothing at all. --merge lifts that, and brings
+// in journals that were received from other machines: they are kept out by name.
+func followArgs(q Query, machine string) []string {
+	if machine == "" {
+		return append(q.args(), "--follow")
+	}
+	var matches []string
+	own := "_MACHINE_ID=" + machine
+	for n, m := range q.Matches {
+		if n == 0 || m == "+" {
+			if m == "+" {
+				matches = append(matches, m)
+			}
+			matches = append(matches, own)
+		}
+		if m != "+" {
+			matches = append(matches, m)
+		}
+	}
+	if len(q.Matches) == 0 {
+		matches = []string{own}
+	}
+	q.Matches = matches
+	return append(q.args(), "--follow", "--merge")
+}
+
+// machineID is this machine's, "" where it has none (machine-id(5)).
+func machineID() string {
+	data, err := os.ReadFile("/etc/machine-id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
 }
 
 // Known reports whether the entry with this cursor, one that matches, is in

@@ -120,3 +120,20 @@ func TestSameEntry(t *testing.T) {
 		t.Error("nothing is the same as nothing")
 	}
 }
+
+// Every boot is followed, and no other machine: in each half of an «or».
+func TestFollowArgs(t *testing.T) {
+	for want, matches := range map[string][]string{
+		"_MACHINE_ID=m":                         nil,
+		"_MACHINE_ID=m A=1 B=2":                 {"A=1", "B=2"},
+		"_MACHINE_ID=m A=1 + _MACHINE_ID=m B=2": {"A=1", "+", "B=2"},
+	} {
+		args := strings.Join(followArgs(Query{Matches: matches}, "m"), " ")
+		if !strings.HasPrefix(args[strings.Index(args, "_MACHINE_ID"):], want+" --follow --merge") {
+			t.Errorf("%v: %s", matches, args)
+		}
+	}
+	if args := strings.Join(followArgs(Query{Matches: []string{"A=1"}}, ""), " "); strings.Contains(args, "--merge") {
+		t.Errorf("a machine without an id: %s", args)
+	}
+}
