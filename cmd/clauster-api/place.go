@@ -13,7 +13,7 @@ import (
 
 // place is where the facts about the bridges are.
 func (d *daemon) place() *fleet.Place {
-	p := &fleet.Place{Host: d.host, Cgroups: cgroup.System(), Origin: journal.Origin{User: d.userMode, UID: os.Getuid()}, Boot: d.getenv("BOOT_ID"),
+	p := &fleet.Place{Host: d.host, Cgroups: cgroup.System(), Origin: journal.Origin{User: d.userMode, UID: os.Getuid()},
 		Records:  records.Dir{Path: "/var/lib/clauster/instances", UID: -1, GID: -1},
 		UnitDirs: systemd.UnitDirs(d.manager, d.configHome(), d.getenv("XDG_RUNTIME_DIR"))}
 	if d.userMode {

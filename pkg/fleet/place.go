@@ -32,9 +32,6 @@ type Place struct {
 	UnitDirs []string    // where `systemctl enable` makes links: systemd.UnitDirs
 	Cgroups  cgroup.Host
 	Origin   journal.Origin // whose entries count
-	// Boot is the kernel's boot id, where /proc may not be believed: in a
-	// container ProtectKernelTunables= uncovers the host's. "" reads /proc.
-	Boot string
 }
 
 func (p *Place) path(elements ...string) string {
@@ -43,11 +40,6 @@ func (p *Place) path(elements ...string) string {
 
 // BootID is that of the running kernel, "" where it cannot be read.
 func (p *Place) BootID() string {
-	if b := p.Boot; len(b) == 32 { // as %b of a unit has it; the kernel writes it like a UUID
-		return b[:8] + "-" + b[8:12] + "-" + b[12:16] + "-" + b[16:20] + "-" + b[20:]
-	} else if b != "" {
-		return b
-	}
 	data, err := os.ReadFile(p.path("/proc/sys/kernel/random/boot_id"))
 	if err != nil {
 		return ""
