@@ -184,8 +184,12 @@ func changeState(d *wire.Delivery, verb string, now time.Time) error {
 		}
 		d.State, d.Next = wire.DeliveryWaiting, wire.Time{Time: now}
 	case "discard":
-		if d.State != wire.DeliveryDead {
-			return refuse("only a dead delivery can be discarded; one that waits can be cancelled: clauster-ctl deliveries cancel " + d.ID)
+		switch d.State {
+		case wire.DeliveryDead:
+		case wire.DeliveryWaiting:
+			return refuse("clauster-ctl deliveries cancel " + d.ID)
+		default:
+			return refuse("only a dead delivery can be discarded")
 		}
 		d.State, d.Next = wire.DeliveryDiscarded, wire.Time{}
 	case "cancel":
