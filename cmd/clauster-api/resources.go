@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"clauster/pkg/api"
-	"clauster/pkg/bridge"
-	"clauster/pkg/fleet"
 	"clauster/pkg/home"
 	"clauster/pkg/metrics"
 	"clauster/pkg/wire"
@@ -23,35 +21,21 @@ func (d *daemon) server() *api.Server {
 
 // resources are all there are; docs/http.md is made of them too.
 func (d *daemon) resources(table func() api.Table) []api.Resource {
+	instances := api.NewInstances(d.life, d.table, d.operate, d.keys)
 	return []api.Resource{
 		&api.Health{Board: d.board},
 		&api.Metrics{Sources: d.sources, Page: metrics.NewPage(d.sources, d.traffic), Traffic: d.traffic,
-			Sampler: metrics.NewSampler(d.sources), Resolve: d.resolve, Project: d.noProject},
-		api.NewInstances(d.life, d.table, d.operate, d.keys),
+			Sampler: metrics.NewSampler(d.sources), Resolve: instances.Resolve, Project: d.noProject},
+		instances,
 		&api.Events{Host: d.host, Store: d.store, Hub: d.hub},
 		&api.Projects{Host: d.host, Home: d.home, Instances: d.instancesOfProjects,
 			MayBypass: func(p string) bool { return d.settings.config().ForProject(p).AllowBypassPermissions }},
 		&api.Deliveries{Host: d.host, Store: d.store, Courier: d.courier},
-		&api.Logs{Tails: d.tails, Resolve: d.resolve},
+		&api.Logs{Tails: d.tails, Resolve: instances.Resolve},
 		api.Auth{Logins: d.gate},
 		&api.OpenAPI{Version: version, Table: table, Enabled: func() bool { return d.settings.config().API.OpenAPIEnabled }},
 		&reloader{d.settings},
 	}
-}
-
-// resolve finds the instance that a path means.
-func (d *daemon) resolve(_ context.Context, name string) (bridge.Instance, *wire.Problem) {
-	i, err := d.table.Resolve(name)
-	var several *fleet.AmbiguousError
-	switch {
-	case errors.As(err, &several):
-		p := wire.NewProblem(wire.Conflict, "cannot tell which instance is meant: "+err.Error(), "name one of the candidates")
-		p.Candidates = several.Candidates
-		return i, p
-	case err != nil:
-		return i, wire.NewProblem(wire.NotFound, "cannot find it: "+err.Error(), "clauster-ctl list")
-	}
-	return i, nil
 }
 
 // keys is where answers to repeated requests are kept, nil without a store.

@@ -8,9 +8,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"clauster/pkg/auth"
 	"clauster/pkg/client"
@@ -29,6 +32,7 @@ const (
 // serve is the service: it answers on the sockets that systemd passed until it
 // is asked to stop, or has had nothing to do for api.idle_exit_seconds.
 func serve(ctx context.Context, w world, _ []string) error {
+	signal.Ignore(unix.SIGPIPE) // of a journald that was restarted: nobody would read why we died of it
 	d, err := newDaemon(w)
 	if err != nil {
 		return err
