@@ -215,8 +215,8 @@ func (d *daemon) stop(ctx context.Context, stopParts func()) error {
 		c.Close()
 	}
 	stopParts()
-	d.nouns.close(drain)
 	d.parts.Wait()
+	d.nouns.close(drain)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
