@@ -13,6 +13,8 @@ import (
 	"os/signal"
 	"slices"
 
+	"clauster/pkg/bridge"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -77,7 +79,11 @@ func dispatch(ctx context.Context, w world, args []string) error {
 	all := commands()
 	if len(args) > 0 {
 		if f, ok := all[args[0]]; ok {
-			return f(ctx, w, args[1:])
+			err := f(ctx, w, args[1:])
+			if err != nil && w.userMode {
+				return userError{err}
+			}
+			return err
 		}
 	}
 	var words []string
@@ -101,15 +107,22 @@ func (e *exitError) Unwrap() error { return e.err }
 // Hint is the next command.
 func (e *exitError) Hint() string { return e.hint }
 
+// userError names the commands of the user's own manager.
+type userError struct{ error }
+
+func (e userError) Unwrap() error { return e.error }
+
+// Hint is the next command.
+func (e userError) Hint() string { return bridge.ForUser(hintOf(e.error)) }
+
 // report prints an error with its hint and gives the exit code.
 func report(to io.Writer, err error) int {
 	if err == nil {
 		return exitDone
 	}
 	fmt.Fprintln(to, "error:", err)
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) && hinted.Hint() != "" {
-		fmt.Fprintln(to, "hint:", hinted.Hint())
+	if hint := hintOf(err); hint != "" {
+		fmt.Fprintln(to, "hint:", hint)
 	}
 	var exit *exitError
 	if errors.As(err, &exit) {

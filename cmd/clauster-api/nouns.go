@@ -86,7 +86,7 @@ func (d *daemon) openStore(ctx context.Context, n *nouns) error {
 	switch {
 	case errors.As(err, &refused):
 		n.refused = refusal(refused)
-		d.log.Error(err.Error(), "hint", refused.Hint())
+		d.log.Error(err.Error(), "hint", d.commands(refused.Hint()))
 	case err != nil:
 		return err
 	default:

@@ -13,7 +13,7 @@ import (
 
 // server puts the routes together.
 func (d *daemon) server() *api.Server {
-	s := &api.Server{Gate: d.gate, Log: d.log, StoreRefused: d.storeRefused, WebClosed: d.webClosed,
+	s := &api.Server{Gate: d.gate, Log: d.log, UserMode: d.userMode, StoreRefused: d.storeRefused, WebClosed: d.webClosed,
 		Observe: func(r *api.Route, code int, took time.Duration) { d.traffic.Observe(r.Method+" "+r.Path, code, took) }}
 	s.Table = api.NewTable(d.resources(func() api.Table { return s.Table })...)
 	return s

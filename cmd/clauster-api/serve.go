@@ -234,11 +234,11 @@ func (d *daemon) askMyself(ctx context.Context) error {
 // statusText is what systemctl status shows.
 func (d *daemon) statusText() string {
 	if p := d.settings.faulty(); p != nil {
-		return wireText(p)
+		return d.commands(wireText(p))
 	}
 	if len(d.web) > 0 {
 		if p := d.webClosed(); p != nil {
-			return wireText(p)
+			return d.commands(wireText(p))
 		}
 	}
 	return fmt.Sprintf("serving on %d sockets", len(d.unix)+len(d.web))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"clauster/pkg/auth"
+	"clauster/pkg/bridge"
 	"clauster/pkg/wire"
 )
 
@@ -24,6 +25,8 @@ type Server struct {
 	Table Table
 	Gate  Gate
 	Log   *slog.Logger
+	// UserMode makes the commands in hints those of the user's own manager.
+	UserMode bool
 	// StoreRefused gives why the database is not used, nil while it is.
 	StoreRefused func() *wire.Problem
 	// WebClosed gives why the web door answers nobody, nil while it does.
@@ -74,7 +77,7 @@ func (s *Server) guard(door auth.Door, next http.Handler) http.Handler {
 					panic(p)
 				}
 				s.Log.Error("cannot answer a request: panic", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-				writeProblem(w, wire.NewProblem(wire.Internal, "cannot answer: an error of ours, which is in the journal", "journalctl -u clauster-api"))
+				writeProblem(w, wire.NewProblem(wire.Internal, "cannot answer: an error of ours, which is in the journal", s.commands("journalctl -u clauster-api")))
 			}
 		}()
 		next.ServeHTTP(w, r)
@@ -87,11 +90,23 @@ func (s *Server) endpoint(route *Route, door auth.Door) http.Handler {
 		rec := &recorder{ResponseWriter: w}
 		began := time.Now()
 		response := s.answer(route, door, rec, r)
+		if refusal, ok := response.(Refusal); ok && s.UserMode {
+			p := *refusal.Problem // the original may be shared
+			p.Hint = s.commands(p.Hint)
+			response = Refusal{&p}
+		}
 		response.write(rec, r)
 		if s.Observe != nil {
 			s.Observe(route, rec.status(), duration(response, began))
 		}
 	})
+}
+
+func (s *Server) commands(hint string) string {
+	if s.UserMode {
+		return bridge.ForUser(hint)
+	}
+	return hint
 }
 
 func (s *Server) answer(route *Route, door auth.Door, _ http.ResponseWriter, r *http.Request) Response {

@@ -139,3 +139,17 @@ func TestDocument(t *testing.T) {
 		}
 	}
 }
+
+// TestHintsOfUserMode: a hint names the user's own manager, in the answer alone.
+func TestHintsOfUserMode(t *testing.T) {
+	shared := wire.NewProblem(wire.Unauthenticated, "cannot", "sudo clauster-ctl token issue x")
+	for userMode, want := range map[bool]string{true: "clauster-ctl --user token issue x", false: "sudo clauster-ctl token issue x"} {
+		_, p, _ := serve(t, &Server{Gate: fixed{problem: shared}, UserMode: userMode}, auth.WebDoor, "GET", "/things/a", "", "")
+		if p.Hint != want {
+			t.Errorf("user mode %v: hint %q, want %q", userMode, p.Hint, want)
+		}
+	}
+	if shared.Hint != "sudo clauster-ctl token issue x" {
+		t.Errorf("the gate's own problem was changed: %q", shared.Hint)
+	}
+}

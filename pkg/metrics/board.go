@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"clauster/pkg/bridge"
 	"clauster/pkg/wire"
 )
 
@@ -73,19 +74,22 @@ func (b *Board) Look(ctx context.Context) (wire.HealthWord, []wire.HealthCheck) 
 	status := wire.Healthy
 	all := make([]wire.HealthCheck, 0, len(b.checks))
 	for _, c := range b.checks {
-		h := show(c.name, c.look.Wait(ctx), time.Now())
+		h := b.show(c.name, c.look.Wait(ctx), time.Now())
 		all = append(all, h)
 		status = worse(status, h.Status, c.critical)
 	}
 	return status, all
 }
 
-func show(name string, l Look[Finding], now time.Time) wire.HealthCheck {
+func (b *Board) show(name string, l Look[Finding], now time.Time) wire.HealthCheck {
 	if l.At.IsZero() {
 		return wire.HealthCheck{Name: name, Status: wire.Degraded, Detail: "no answer yet", LatencySeconds: checkPatience.Seconds()}
 	}
 	age := now.Sub(l.At)
 	h := wire.HealthCheck{Name: name, Status: l.Value.Status, LatencySeconds: l.Took.Seconds(), AgeSeconds: age.Seconds(), Detail: l.Value.Detail, Hint: l.Value.Hint}
+	if b.src.UserMode {
+		h.Hint = bridge.ForUser(h.Hint)
+	}
 	if age > stuck {
 		h.Status, h.Detail = worse(wire.Degraded, h.Status, true), "the last look does not end; before: "+h.Detail
 	}

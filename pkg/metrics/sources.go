@@ -52,7 +52,9 @@ type Sources struct {
 	Host    string // the machine's name
 	Version string // of the release
 	Started time.Time
-	Config  func() *config.Config
+	// UserMode makes the commands in hints those of the user's own manager.
+	UserMode bool
+	Config   func() *config.Config
 
 	// Instances lists all instances as the table has them, by name; figures of
 	// control groups need not be in it.
