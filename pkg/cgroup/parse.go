@@ -6,6 +6,24 @@ import "bytes"
 // say what it did not say before: what is not understood is unknown, never an
 // error and never a panic.
 
+// Lines and words are cut by hand: an iterator of package bytes lets the buffer
+// escape, and a scrape of 200 bridges made 3 MB of garbage of their files.
+
+func cutLine(data []byte) (line, rest []byte) {
+	line, rest, _ = bytes.Cut(data, []byte{'\n'})
+	return line, rest
+}
+
+// cutWord gives an empty word between two separators.
+func cutWord(data []byte) (word, rest []byte) {
+	for i, c := range data {
+		if c == ' ' || c == '\n' {
+			return data[:i], data[i+1:]
+		}
+	}
+	return data, nil
+}
+
 // number reads decimal digits, as many as there are; ok is false for none or
 // for more than 64 bits, and for "max".
 func number(b []byte) (n uint64, ok bool) {
@@ -24,7 +42,9 @@ func number(b []byte) (n uint64, ok bool) {
 
 // field finds the number after "key " at the start of a line.
 func field(data []byte, key string) (n uint64, ok bool) {
-	for line := range bytes.Lines(data) {
+	for len(data) > 0 {
+		var line []byte
+		line, data = cutLine(data)
 		if len(line) > len(key) && string(line[:len(key)]) == key && line[len(key)] == ' ' {
 			return number(line[len(key)+1:])
 		}
@@ -34,7 +54,9 @@ func field(data []byte, key string) (n uint64, ok bool) {
 
 // sum adds up the numbers after each "key=" word, over all lines.
 func sum(data []byte, key string) (total uint64, ok bool) {
-	for word := range bytes.FieldsSeq(data) {
+	for len(data) > 0 {
+		var word []byte
+		word, data = cutWord(data)
 		if len(word) <= len(key) || word[len(key)] != '=' || string(word[:len(key)]) != key {
 			continue
 		}
@@ -61,12 +83,15 @@ func percent(b []byte) float64 {
 
 // stall reads the line of a pressure file that begins with kind.
 func stall(data []byte, kind string) (s Stall) {
-	for line := range bytes.Lines(data) {
-		rest, found := bytes.CutPrefix(line, []byte(kind+" "))
-		if !found {
+	for len(data) > 0 {
+		var line []byte
+		line, data = cutLine(data)
+		if len(line) <= len(kind) || string(line[:len(kind)]) != kind || line[len(kind)] != ' ' {
 			continue
 		}
-		for word := range bytes.FieldsSeq(rest) {
+		for rest := line[len(kind)+1:]; len(rest) > 0; {
+			var word []byte
+			word, rest = cutWord(rest)
 			key, value, _ := bytes.Cut(word, []byte{'='})
 			switch string(key) {
 			case "avg10":
