@@ -47,38 +47,59 @@ func figures(ms []float64) Figures {
 
 func run(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: probe start|standin|scope|crash|reattach|restart|list|usage ARGUMENT…")
+		return errors.New("usage: probe WORD COUNT ARGUMENT…; the words are in measure")
 	}
 	n, err := strconv.Atoi(args[1])
 	if err != nil {
 		return err
 	}
-	ctx := context.Background()
-	var out any
-	switch args[0] {
-	case "start":
-		out, err = start(ctx, args[2], n)
-	case "standin":
-		out, err = standin(n)
-	case "scope":
-		out, err = command(n, "systemd-run", "--scope", "--quiet", "true")
-	case "list":
-		out, err = command(n, "clauster-ctl", "list")
-	case "crash":
-		out, err = killed(ctx, args[2], n, bridge.EventCrash)
-	case "reattach":
-		out, err = killed(ctx, args[2], n, bridge.EventReattached)
-	case "restart":
-		out, err = restart(ctx, n)
-	case "usage":
-		out, err = usage(time.Duration(n) * time.Second)
-	default:
-		err = fmt.Errorf("cannot measure %q", args[0])
-	}
+	out, err := measure(context.Background(), args[0], n, append(args[2:], "", ""))
 	if err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(out)
+}
+
+// measure takes one kind of figure; n is a count, or seconds.
+func measure(ctx context.Context, word string, n int, args []string) (any, error) {
+	seconds := time.Duration(n) * time.Second
+	switch word {
+	case "start":
+		return start(ctx, args[0], n)
+	case "standin":
+		return standin(n)
+	case "scope":
+		return command(n, "systemd-run", "--scope", "--quiet", "true")
+	case "list":
+		return command(n, "clauster-ctl", "list")
+	case "crash":
+		return killed(ctx, args[0], n, bridge.EventCrash)
+	case "reattach":
+		return killed(ctx, args[0], n, bridge.EventReattached)
+	case "restart":
+		return restart(ctx, n)
+	case "usage":
+		return usage(seconds)
+	case "cold":
+		return cold(ctx, n, args[0])
+	case "latency":
+		return latency(n, args[0], args[1])
+	case "rate":
+		return rate(n, args[0])
+	case "bare":
+		return nil, bare(args[0])
+	case "resident":
+		return resident(ctx, seconds, args[0])
+	case "logins":
+		return logins(ctx, n, args[0], args[1])
+	case "webhook":
+		return webhook(ctx, n, args[0], args[1])
+	case "lines":
+		return lines(ctx, n, args[0])
+	case "viewers":
+		return viewers(ctx, n, args[0], 20*time.Second)
+	}
+	return nil, fmt.Errorf("cannot measure %q", word)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -231,86 +252,4 @@ func eventAfter(inst bridge.Instance, event bridge.Event, since time.Time) (at t
 		return at.After(since)
 	})
 	return at, err
-}
-
-// Usage is what all keepers and reapers use together.
-type Usage struct {
-	Keepers    int     `json:"keepers"`
-	KeeperPSS  float64 `json:"keeper_pss_kb"` // mean
-	ReaperPSS  float64 `json:"reaper_pss_kb"` // mean
-	CPUPercent float64 `json:"cpu_percent"`   // of one core, all keepers together
-	Switches   float64 `json:"switches"`      // voluntary context switches of one keeper in 10 s, all threads
-}
-
-// usage watches the keepers for a while.
-func usage(d time.Duration) (any, error) {
-	u := Usage{}
-	keepers, reapers := processes("run"), processes("gate")
-	if len(keepers) == 0 || len(reapers) == 0 {
-		return nil, errors.New("cannot find keepers and reapers")
-	}
-	u.Keepers = len(keepers)
-	u.KeeperPSS, u.ReaperPSS = meanPSS(keepers), meanPSS(reapers)
-	ticks, switches := cpuTicks(keepers), contextSwitches(keepers)
-	time.Sleep(d)
-	const hz = 100 // USER_HZ
-	u.CPUPercent = float64(cpuTicks(keepers)-ticks) / hz / d.Seconds() * 100
-	u.Switches = float64(contextSwitches(keepers)-switches) / float64(len(keepers)) / d.Seconds() * 10
-	return u, nil
-}
-
-// processes finds our processes of one subcommand.
-func processes(subcommand string) (pids []string) {
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, d := range dirs {
-		line, _ := os.ReadFile(d + "/cmdline")
-		words := strings.Split(string(line), "\x00")
-		if len(words) > 1 && filepath.Base(words[0]) == "clauster-keeper" && words[1] == subcommand {
-			pids = append(pids, filepath.Base(d))
-		}
-	}
-	return pids
-}
-
-func meanPSS(pids []string) float64 {
-	sum := 0.0
-	for _, p := range pids {
-		sum += number("/proc/"+p+"/smaps_rollup", "Pss:")
-	}
-	return sum / float64(len(pids))
-}
-
-func contextSwitches(pids []string) (sum int) {
-	for _, p := range pids {
-		tasks, _ := filepath.Glob("/proc/" + p + "/task/*/status")
-		for _, t := range tasks {
-			sum += int(number(t, "voluntary_ctxt_switches:"))
-		}
-	}
-	return sum
-}
-
-func number(file, field string) float64 {
-	data, _ := os.ReadFile(file)
-	for line := range strings.Lines(string(data)) {
-		if f := strings.Fields(line); len(f) > 1 && f[0] == field {
-			n, _ := strconv.ParseFloat(f[1], 64)
-			return n
-		}
-	}
-	return 0
-}
-
-// cpuTicks sums utime and stime (proc(5), fields 14 and 15).
-func cpuTicks(pids []string) (sum int) {
-	for _, p := range pids {
-		data, _ := os.ReadFile("/proc/" + p + "/stat")
-		f := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
-		if len(f) > 13 {
-			user, _ := strconv.Atoi(f[11])
-			system, _ := strconv.Atoi(f[12])
-			sum += user + system
-		}
-	}
-	return sum
 }
