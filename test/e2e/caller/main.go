@@ -2,13 +2,19 @@
 //
 //	caller call [-s SOCKET] [-H "Name: value"]… [-d BODY] METHOD URL
 //	    prints {"status", "header", "body"}; an unreachable server is exit code 7
-//	caller sink ADDRESS FILE [STATUS]
+//	caller sink ADDRESS FILE [STATUS [LOCATION]]
 //	    answers every request with STATUS and appends it to FILE as a JSON line
 //	caller hammer SOCKET CLIENTS SECONDS PATH
 //	    asks without pause and prints {"answered", "refused", "cut", "bad"}
 //	caller stream SOCKET PATH FILE [LAST-EVENT-ID]
 //	    appends each server-sent event's id and name to FILE, and dials again with
 //	    the last id whenever the stream ends
+//	caller view sse|ws SOCKET PATH FILE
+//	    appends each line of a log to FILE, and dials again whenever it ends
+//	caller raw ADDRESS
+//	    sends standard input and prints what comes back
+//	caller loris ADDRESS CONNECTIONS SECONDS
+//	    holds connections whose header never ends
 //
 // It imports nothing of pkg: it is the outside world.
 package main
@@ -45,8 +51,14 @@ func run(args []string) int {
 		err = hammer(args[1:])
 	case len(args) > 3 && args[0] == "stream":
 		err = stream(args[1:])
+	case len(args) == 5 && args[0] == "view":
+		err = view(args[1], args[2], args[3], args[4])
+	case len(args) == 2 && args[0] == "raw":
+		err = raw(args[1])
+	case len(args) == 4 && args[0] == "loris":
+		err = loris(args[1], args[2], args[3])
 	default:
-		err = errors.New("usage: caller call|sink|hammer|stream …")
+		err = errors.New("usage: caller call|sink|hammer|stream|view|raw|loris …")
 	}
 	if err == nil {
 		return 0
@@ -120,6 +132,10 @@ func sink(args []string) error {
 			return err
 		}
 	}
+	location := ""
+	if len(args) > 3 {
+		location = args[3]
+	}
 	var mu sync.Mutex
 	return http.ListenAndServe(args[0], http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -127,6 +143,9 @@ func sink(args []string) error {
 		mu.Lock()
 		_, _ = out.Write(append(line, '\n'))
 		mu.Unlock()
+		if location != "" {
+			w.Header().Set("Location", location)
+		}
 		w.WriteHeader(status)
 	}))
 }
