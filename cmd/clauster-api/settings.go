@@ -47,7 +47,7 @@ func (s *settings) load() *wire.Problem {
 		if errors.As(err, &fault) && fault.Hint() != "" {
 			hint = fault.Hint()
 		}
-		p := wire.NewProblem(wire.Unavailable, "cannot use the configuration: "+err.Error(), hint)
+		p := wire.NewProblem(wire.Unavailable, err.Error(), hint)
 		s.fault.Store(p)
 		if s.current.Load() == nil {
 			s.current.Store(cfg)

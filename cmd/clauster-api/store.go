@@ -61,8 +61,12 @@ func (w world) commands(hint string) string {
 // hintOf is the way back that an error carries.
 func hintOf(err error) string {
 	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
+	if errors.As(err, &hinted) && hinted.Hint() != "" {
 		return hinted.Hint()
+	}
+	var refused *wire.Problem // of the API that runs
+	if errors.As(err, &refused) {
+		return refused.Hint
 	}
 	return ""
 }
