@@ -64,7 +64,7 @@ func (d *daemon) makeNouns(ctx context.Context) (*nouns, error) {
 	n.operate = &fleet.Operator{Table: n.table, Place: place, Config: d.settings.config, Last: last, HasProject: d.hasProject,
 		Connect: func(ctx context.Context) (fleet.Manager, error) { return systemd.Connect(ctx, d.manager) },
 		Program: "clauster-api", UID: os.Geteuid(), RuntimeDir: d.runtimeDir(), Version: version, Log: d.log}
-	n.tails = tail.New(place.Origin, tail.Source{Read: journal.Read, Follow: journal.Follow})
+	n.tails = tail.New(place.Origin, tail.Source{Read: journal.Read, Follow: journal.Follow, Watch: n.operate.Watch})
 	n.home = home.NewClient(filepath.Join(d.runtimeDir(), "home.sock"), version)
 	if n.store != nil {
 		if err := d.makeDeliveries(ctx, n, place.Origin); err != nil {

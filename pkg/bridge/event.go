@@ -113,4 +113,5 @@ const (
 	FieldPeerUnit       = "CLAUSTER_PEER_UNIT"
 	FieldSource         = "CLAUSTER_SOURCE" // of a line: "debug" or "terminal"
 	FieldClaudeTime     = "CLAUSTER_CLAUDE_TIME"
+	FieldLine           = "CLAUSTER_LINE" // number of a keeper's entry; grows within a boot
 )

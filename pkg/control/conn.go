@@ -108,11 +108,7 @@ func (c *Conn) write(t Type, payload []byte) error {
 		return err
 	}
 	c.out = out
-	if err := c.c.SetWriteDeadline(time.Now().Add(WriteTimeout)); err != nil {
-		return err
-	}
-	_, err = c.c.Write(out)
-	return err
+	return c.flush()
 }
 
 // File duplicates the connection's descriptor, for a keeper that hands a

@@ -14,5 +14,5 @@
 // that found a way to bind the path would still not be believed.
 //
 // The keeper links this package and lives for months: nothing here buffers
-// more than one frame per direction.
+// more than one frame per direction, or one bundle of lines for a watcher.
 package control

@@ -45,6 +45,10 @@ const (
 
 	TypeLinkRequest Type = 64 // client: empty
 	TypeLink        Type = 65 // server: Link
+
+	TypeWatch    Type = 80 // client: empty
+	TypeWatching Type = 81 // server: Watching; Lines follow
+	TypeLine     Type = 82 // server: Line
 )
 
 // known reports whether this version understands the type.
@@ -52,7 +56,8 @@ func (t Type) known() bool {
 	switch t {
 	case TypeHello, TypeError, TypeStateRequest, TypeState,
 		TypeAttach, TypeAttached, TypeOutput, TypeInput, TypeResize, TypeDetach, TypeEnded,
-		TypeReloadRequest, TypeReloaded, TypeLinkRequest, TypeLink:
+		TypeReloadRequest, TypeReloaded, TypeLinkRequest, TypeLink,
+		TypeWatch, TypeWatching, TypeLine:
 		return true
 	}
 	return false

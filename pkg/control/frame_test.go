@@ -80,9 +80,11 @@ func FuzzDecoder(f *testing.F) {
 			var h Hello
 			var s State
 			var a Attach
+			var l Line
 			_ = fr.Decode(&h) // must not panic
 			_ = fr.Decode(&s)
 			_ = fr.Decode(&a)
+			_ = fr.Decode(&l)
 		}
 	})
 }

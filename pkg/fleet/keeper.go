@@ -20,6 +20,10 @@ import (
 // once.
 const keeperPatience = time.Second
 
+// watchPatience is the same for a watcher, for whom nobody waits: on a busy
+// machine a new keeper says that it took over seconds before it answers.
+const watchPatience = 10 * time.Second
+
 // AskKeeper adds what only the instance's keeper knows, and where it was
 // launched. A keeper that does not answer costs these fields and nothing else.
 func (o *Operator) AskKeeper(ctx context.Context, b *Bridge) {
@@ -71,14 +75,38 @@ func CheckLink(link string) error {
 	return nil
 }
 
-// dial connects to an instance's keeper and believes it only if it is the main
-// process of the instance's unit, which systemd is asked at each attempt.
+// Watch hands on what an instance's keeper writes to the journal, from the
+// keeper itself, until the keeper ends the stream or ctx ends. See
+// control.Watching for where it begins.
+func (o *Operator) Watch(ctx context.Context, i bridge.Instance, watching func(control.Watching), line func(control.Line)) error {
+	reach, cancel := context.WithTimeout(ctx, watchPatience)
+	c, err := o.reach(reach, i)
+	cancel()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Watch(ctx, watching, line)
+}
+
+// dial connects to an instance's keeper for one question.
 func (o *Operator) dial(ctx context.Context, i bridge.Instance, f func(context.Context, *control.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, keeperPatience)
 	defer cancel()
-	l, err := o.connect(ctx)
+	c, err := o.reach(ctx, i)
 	if err != nil {
 		return err
+	}
+	defer c.Close()
+	return f(ctx, c)
+}
+
+// reach connects to an instance's keeper and believes it only if it is the main
+// process of the instance's unit, which systemd is asked at each attempt.
+func (o *Operator) reach(ctx context.Context, i bridge.Instance) (*control.Conn, error) {
+	l, err := o.connect(ctx)
+	if err != nil {
+		return nil, err
 	}
 	defer o.release(l)
 	check := func(pid int, _ uint32) error {
@@ -92,10 +120,5 @@ func (o *Operator) dial(ctx context.Context, i bridge.Instance, f func(context.C
 		return nil
 	}
 	path := filepath.Join(o.RuntimeDir, "bridges", i.String(), control.SocketName)
-	c, err := control.Dial(ctx, path, control.Hello{Role: "api", Program: o.Version, Instance: i.String()}, check)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return f(ctx, c)
+	return control.Dial(ctx, path, control.Hello{Role: "api", Program: o.Version, Instance: i.String()}, check)
 }

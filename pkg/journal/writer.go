@@ -92,7 +92,7 @@ func (w *Writer) Event(e Event) string {
 		e.ID = NewID(time.Now())
 	}
 	if e.Priority == 0 {
-		e.Priority = eventPriority(e.Name)
+		e.Priority = PriorityOf(e.Name)
 	}
 	data := w.encode(e.Priority, e.Message, e.Fields, Fields{
 		"MESSAGE_ID":        e.Name.MessageID(),
@@ -104,8 +104,8 @@ func (w *Writer) Event(e Event) string {
 	return e.ID
 }
 
-// eventPriority is what an event is logged at.
-func eventPriority(e bridge.Event) Priority {
+// PriorityOf is what an event is logged at.
+func PriorityOf(e bridge.Event) Priority {
 	switch e {
 	case bridge.EventCrash, bridge.EventError:
 		return Err

@@ -28,10 +28,15 @@ const flushWait = time.Second
 
 // say writes one plain line of our own, if log_level lets it pass.
 func (k *keeper) say(p journal.Priority, text string) {
-	if r := k.st.Run; r != nil && r.Settings.LogLevel != 0 && p > r.Settings.LogLevel {
+	r := k.st.Run
+	if r != nil && r.Settings.LogLevel != 0 && p > r.Settings.LogLevel {
 		return
 	}
-	k.journal.Line(p, presentable(text), nil)
+	f := fields{}
+	if r != nil {
+		f[bridge.FieldRun] = r.ID
+	}
+	k.journal.Line(p, presentable(text), f)
 }
 
 // logPriority is the journal priority of a log_level.

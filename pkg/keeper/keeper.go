@@ -50,7 +50,7 @@ type keeper struct {
 	host    string
 
 	notify  *systemd.Notifier
-	journal *journal.Writer
+	journal *ledger
 	signals chan os.Signal
 	environ map[string]string // the service environment, for a re-exec
 
@@ -139,9 +139,9 @@ func wake(p Params, signals chan os.Signal) (*keeper, error) {
 	}
 	k.boot = oneLine("/proc/sys/kernel/random/boot_id")
 	k.host, _ = os.Hostname()
-	k.journal = journal.NewWriter(journal.Options{Identifier: "clauster-keeper", Base: journal.Fields{
+	k.journal = newLedger(journal.NewWriter(journal.Options{Identifier: "clauster-keeper", Base: journal.Fields{
 		bridge.FieldInstance: inst.String(), bridge.FieldProject: inst.Project,
-	}})
+	}}))
 	k.fds = systemd.StoredFDs(os.Getenv)
 	if handed, ok := handedFDs(os.Getenv); ok {
 		k.fds, k.handed = handed, true

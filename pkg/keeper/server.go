@@ -107,6 +107,8 @@ func (s *server) answer(c *control.Conn, f control.Frame) error {
 			return c.Refuse(control.RefusedProtocol, "cannot read the request to attach", "")
 		}
 		return s.view(c, a)
+	case control.TypeWatch:
+		return s.watch(c)
 	case control.TypeReloadRequest:
 		return s.answerReload(c)
 	}

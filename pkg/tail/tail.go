@@ -1,15 +1,20 @@
 // Package tail lets many viewers follow the log of an instance at the price of
 // one. Per instance that somebody looks at, one journalctl runs and fills one
-// bounded ring; a viewer is a position in it. A viewer that is slower than the
+// bounded ring; a viewer is a position in it. journald tells those who follow
+// it a quarter of a second late, so the keeper of a living bridge is listened
+// to beside it: what it gives first is not taken from the journal again. A viewer that is slower than the
 // log skips what has left the ring and is told how many lines that were, so
 // that neither it nor the others cost memory.
 package tail
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"sync"
 
 	"clauster/pkg/bridge"
+	"clauster/pkg/control"
 	"clauster/pkg/journal"
 	"clauster/pkg/redact"
 	"clauster/pkg/terminal"
@@ -23,9 +28,15 @@ const (
 	backlog   = 1000 // lines of the past that a ring begins with
 )
 
-// Source reads the journal; the functions of package journal are the real one.
+// Source is where lines come from: the journal (the functions of package
+// journal are the real ones) and keepers.
 type Source struct {
 	Read, Follow func(ctx context.Context, q journal.Query, f func(journal.Entry) error) error
+	// Watch, where it is set, hands on what an instance's keeper writes to the
+	// journal until the keeper ends that, or ctx ends. An error means no more
+	// than that the journal alone is left. The functions are called one at a
+	// time.
+	Watch func(ctx context.Context, i bridge.Instance, watching func(control.Watching), line func(control.Line)) error
 }
 
 // Tails are the logs that are being followed. Its methods may be called from
@@ -45,18 +56,13 @@ func New(o journal.Origin, s Source) *Tails {
 
 // Last reads the newest lines of an instance, oldest first.
 func (t *Tails) Last(ctx context.Context, i bridge.Instance, lines int) ([]wire.LogLine, error) {
-	found, _, err := t.last(ctx, i, lines)
-	return found, err
-}
-
-func (t *Tails) last(ctx context.Context, i bridge.Instance, lines int) ([]wire.LogLine, string, error) {
-	found, cursor := []wire.LogLine{}, ""
+	found := []wire.LogLine{}
 	q := journal.Query{Lines: lines, Matches: Matches(t.origin, i)}
 	err := t.source.Read(ctx, q, func(e journal.Entry) error {
-		found, cursor = append(found, line(e, i, t.origin)), e.Cursor
+		found = append(found, line(e, i, t.origin))
 		return nil
 	})
-	return found, cursor, err
+	return found, err
 }
 
 // Follow gives a viewer that begins with the newest lines. Close it.
@@ -85,24 +91,59 @@ func (t *Tails) Follow(ctx context.Context, i bridge.Instance, lines int) (*View
 func (t *Tails) begin(i bridge.Instance, r *ring) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
-	r.group.Go(func() {
-		past, cursor, err := t.last(ctx, i, backlog)
-		for _, l := range past {
-			r.add(l)
-		}
-		close(r.filled)
-		q := journal.Query{After: cursor, Matches: Matches(t.origin, i)}
-		if cursor == "" {
-			q.Lines = -1
-		}
-		if err == nil {
-			err = t.source.Follow(ctx, q, func(e journal.Entry) error {
-				r.add(line(e, i, t.origin))
-				return nil
-			})
-		}
-		r.end(err)
+	m := &merge{add: r.add}
+	began := make(chan struct{}, 1) // a keeper has begun to serve
+	began <- struct{}{}             // perhaps long ago
+	r.group.Go(func() { r.end(t.follow(ctx, i, m, r.filled, began)) })
+	if t.source.Watch != nil {
+		r.group.Go(func() { t.watch(ctx, i, m, began) })
+	}
+}
+
+// follow gives the journal's lines to m until ctx or the journal ends.
+func (t *Tails) follow(ctx context.Context, i bridge.Instance, m *merge, filled, began chan struct{}) error {
+	cursor := ""
+	err := t.source.Read(ctx, journal.Query{Lines: backlog, Matches: Matches(t.origin, i)}, func(e journal.Entry) error {
+		cursor = e.Cursor
+		m.fromJournal(numbered(e, i, t.origin), line(e, i, t.origin))
+		return nil
 	})
+	close(filled)
+	if err != nil {
+		return err
+	}
+	q := journal.Query{After: cursor, Matches: Matches(t.origin, i)}
+	if cursor == "" {
+		q.Lines = -1
+	}
+	return t.source.Follow(ctx, q, func(e journal.Entry) error {
+		l := line(e, i, t.origin)
+		m.fromJournal(numbered(e, i, t.origin), l)
+		if serves(bridge.Event(l.Event)) {
+			select {
+			case began <- struct{}{}:
+			default:
+			}
+		}
+		return nil
+	})
+}
+
+// serves reports whether an event says that a keeper has begun to serve.
+func serves(e bridge.Event) bool {
+	return e == bridge.EventSpawn || e == bridge.EventReattached || e == bridge.EventReloaded
+}
+
+// watch listens to the instance's keeper, and to the next one after it.
+func (t *Tails) watch(ctx context.Context, i bridge.Instance, m *merge, began <-chan struct{}) {
+	for {
+		select {
+		case <-began:
+		case <-ctx.Done():
+			return
+		}
+		_ = t.source.Watch(ctx, i, m.watching, func(l control.Line) { m.fromKeeper(l, lineOfKeeper(l)) })
+	}
 }
 
 // leave gives a ring back; the last viewer ends it.
@@ -141,4 +182,28 @@ func line(e journal.Entry, i bridge.Instance, o journal.Origin) wire.LogLine {
 		l.Event = string(e.Event())
 	}
 	return l
+}
+
+// numbered is the number that the instance's keeper gave an entry. Anyone can
+// write that field, so it is read in entries of the keeper's own unit only.
+func numbered(e journal.Entry, i bridge.Instance, o journal.Origin) number {
+	for _, match := range o.Matches(i.Unit()) {
+		if name, want, _ := strings.Cut(match, "="); e.Get(name) != want {
+			return number{}
+		}
+	}
+	n, err := strconv.ParseUint(e.Get(bridge.FieldLine), 10, 64)
+	if err != nil {
+		return number{}
+	}
+	return number{e.Get(bridge.FieldRun), n}
+}
+
+// lineOfKeeper makes a keeper's line fit for a viewer, as the journal's is.
+func lineOfKeeper(l control.Line) wire.LogLine {
+	out := wire.LogLine{At: wire.Time{Time: l.At}, Priority: l.Priority, Event: l.Event, Text: redact.String(terminal.StripString(l.Text))}
+	if l.Source == "debug" || l.Source == "terminal" {
+		out.Source = l.Source
+	}
+	return out
 }
