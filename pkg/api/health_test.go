@@ -67,7 +67,7 @@ func healthServer(t *testing.T, w *watched, cfg *config.Config, who auth.Princip
 	t.Cleanup(board.Close)
 	s := &Server{Gate: admitting{who}, Log: slog.New(slog.DiscardHandler),
 		Observe: func(r *Route, code int, took time.Duration) { traffic.Observe(r.Method+" "+r.Path, code, took) }}
-	s.Table = NewTable(&Health{board}, &Metrics{Sources: src, Page: metrics.NewPage(src, traffic), Traffic: traffic, Sampler: metrics.NewSampler(src),
+	s.Table = NewTable(&Health{board}, &Metrics{Sources: src, Page: metrics.NewPage(src, traffic, slog.New(slog.DiscardHandler)), Traffic: traffic, Sampler: metrics.NewSampler(src),
 		Resolve: func(context.Context, string) (bridge.Instance, *wire.Problem) {
 			return bridge.Instance{Project: "blog"}, nil
 		},

@@ -38,7 +38,7 @@ func (g *Group) Figures() (Figures, error) {
 	}
 	f.Pids = g.single("pids.current")
 	f.IORead, f.IOWritten = g.traffic()
-	for _, resource := range [...]string{"cpu", "memory", "io"} {
+	for _, resource := range [...]string{"cpu", "io", "memory"} {
 		if p, ok := g.Pressure(resource); ok {
 			f.Pressure = append(f.Pressure, Stalled{resource, p})
 		}

@@ -1,12 +1,9 @@
 package metrics
 
 import (
-	"maps"
-	"slices"
 	"time"
 
-	"clauster/pkg/bridge"
-	"clauster/pkg/wire"
+	dto "github.com/prometheus/client_model/go"
 )
 
 // projectSum sums up what the bridges of a project use.
@@ -16,113 +13,93 @@ type projectSum struct {
 }
 
 // bridges shows each bridge, and the sums of each project.
-func (s *Page) bridges(readings []reading, ages map[string]time.Duration) {
+func (o *out) bridges(f *facts) {
 	projects := map[string]*projectSum{}
-	uses := make(map[string]use, len(readings))
-	words := healthLabels()
-	for i := range readings {
-		r := &readings[i]
-		own := label("project", r.Project) + "," + label("bridge", r.Instance.Instance)
-		s.lifecycle(r, own, words)
-		if age, ok := ages[r.Unit]; ok {
-			s.put(famWatchdog, age.Seconds(), own)
+	uses := make(map[string]use, len(f.readings))
+	for i := range f.readings {
+		r := &f.readings[i]
+		name := r.Instance.Instance
+		own := owner{pair("bridge", name), pair("project", r.Project)}
+		labels := own.and(nil, nil)
+		o.lifecycle(r, own, labels)
+		if age, ok := f.ages[r.Unit]; ok {
+			o.tell(famWatchdog, age.Seconds(), labels)
 		}
 		if !r.known {
 			continue
 		}
-		s.usage(r, own)
+		o.usage(r, labels)
+		o.pressure(r, own)
 		u := r.use()
-		uses[r.Instance.Instance] = u
+		uses[name] = u
 		p := projects[r.Project]
 		if p == nil {
 			p = &projectSum{}
 			projects[r.Project] = p
 		}
-		if rate, ok := u.since(s.before[r.Instance.Instance]); ok {
+		if rate, ok := u.since(o.page.before[name]); ok {
 			p.cpu, p.hasCPU = p.cpu+rate.cpuPercent, true
 		}
 		if r.Resident.Known {
 			p.rss, p.hasRSS = p.rss+float64(r.Resident.N), true
 		}
 	}
-	s.before = uses
-	for _, name := range slices.Sorted(maps.Keys(projects)) {
-		p := projects[name]
+	o.page.before = uses
+	for name, p := range projects {
 		if p.hasCPU {
-			s.put(famCPUPercent, p.cpu, label("project", name))
+			o.put(famCPUPercent, p.cpu, name)
 		}
 		if p.hasRSS {
-			s.put(famRSS, p.rss, label("project", name))
+			o.put(famRSS, p.rss, name)
 		}
 	}
 }
 
-func (s *Page) lifecycle(r *reading, own string, words []healthLabel) {
+func (o *out) lifecycle(r *reading, own owner, labels []*dto.LabelPair) {
 	if !r.Since.IsZero() {
-		s.put(famState, max(0, time.Since(r.Since.Time).Seconds()), own+","+label("status", string(r.Status)))
+		o.tell(famState, max(0, time.Since(r.Since.Time).Seconds()), own.and(nil, o.pair("status", string(r.Status))))
 	}
 	if r.Restarts != nil {
-		s.put(famRestarts, float64(*r.Restarts), own)
+		o.tell(famRestarts, float64(*r.Restarts), labels)
 	}
 	if r.Health == "" {
 		return
 	}
-	for _, word := range words {
-		s.put(famHealth, truth(word.health == r.Health), own+word.label)
+	for _, word := range sortedHealths() {
+		o.tell(famHealth, truth(word == r.Health), own.and(o.pair("health", string(word)), nil))
 	}
 }
 
-type healthLabel struct {
-	health bridge.Health
-	label  string
-}
-
-func healthLabels() []healthLabel {
-	var all []healthLabel
-	for _, h := range healths() {
-		all = append(all, healthLabel{h, "," + label("health", string(h))})
-	}
-	return all
-}
-
-func (s *Page) usage(r *reading, own string) {
+func (o *out) usage(r *reading, labels []*dto.LabelPair) {
 	if r.CPUMicros.Known {
-		s.put(famCPU, float64(r.CPUMicros.N)/1e6, own)
+		o.tell(famCPU, float64(r.CPUMicros.N)/1e6, labels)
 	}
 	if r.Memory.Known {
-		s.put(famMemory, float64(r.Memory.N), own)
+		o.tell(famMemory, float64(r.Memory.N), labels)
 	}
 	if r.MemoryPeak.Known {
-		s.put(famMemoryPeak, float64(r.MemoryPeak.N), own)
+		o.tell(famMemoryPeak, float64(r.MemoryPeak.N), labels)
 	}
 	if r.EventsKnown {
-		s.put(famMemoryHigh, float64(r.Events.High), own)
-		s.put(famOOMKills, float64(r.Events.OOMKill), own)
+		o.tell(famMemoryHigh, float64(r.Events.High), labels)
+		o.tell(famOOMKills, float64(r.Events.OOMKill), labels)
 	}
 	if r.IORead.Known {
-		s.put(famIORead, float64(r.IORead.N), own)
+		o.tell(famIORead, float64(r.IORead.N), labels)
 	}
 	if r.IOWritten.Known {
-		s.put(famIOWrite, float64(r.IOWritten.N), own)
+		o.tell(famIOWrite, float64(r.IOWritten.N), labels)
 	}
 	if r.Pids.Known {
-		s.put(famPids, float64(r.Pids.N), own)
-	}
-	for _, p := range r.Pressure {
-		resource := own + "," + label("resource", p.Resource)
-		s.put(famPressure, float64(p.Some.TotalMicros)/1e6, resource+`,kind="some"`)
-		s.put(famPressure, float64(p.Full.TotalMicros)/1e6, resource+`,kind="full"`)
+		o.tell(famPids, float64(r.Pids.N), labels)
 	}
 }
 
-// readAll reads the control groups, unless the configuration says not to.
-func (s *Sources) readAll(instances []wire.Instance) []reading {
-	if s.Config().Metrics.Enabled {
-		return s.read(instances)
+func (o *out) pressure(r *reading, own owner) {
+	for _, p := range r.Pressure {
+		o.tell(famPressure, float64(p.Full.TotalMicros)/1e6, own.and(o.pair("kind", "full"), o.pair("resource", p.Resource)))
 	}
-	all := make([]reading, len(instances))
-	for i := range instances {
-		all[i].Instance = instances[i]
+	for _, p := range r.Pressure {
+		o.tell(famPressure, float64(p.Some.TotalMicros)/1e6, own.and(o.pair("kind", "some"), o.pair("resource", p.Resource)))
 	}
-	return all
 }

@@ -2,9 +2,7 @@ package metrics
 
 import (
 	"context"
-	"maps"
-	"slices"
-	"strconv"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -12,149 +10,124 @@ import (
 	"clauster/pkg/home"
 	"clauster/pkg/store"
 	"clauster/pkg/wire"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Page makes the Prometheus page, from figures read at each scrape.
 type Page struct {
 	src     *Sources
 	traffic *Traffic
+	log     *slog.Logger
 
-	mu sync.Mutex // one scrape at a time: CPU percent is since the one before
-	text
-	before map[string]use
+	mu       sync.Mutex // one scrape at a time: CPU percent is since the one before
+	registry *prometheus.Registry
+	descs    [familyCount]*prometheus.Desc
+	types    [familyCount]prometheus.ValueType // not of histograms
+	now      facts
+	before   map[string]use
+	size     int // of the last page
+}
+
+// facts are what one scrape shows.
+type facts struct {
+	instances []wire.Instance
+	readings  []reading
+	ages      map[string]time.Duration // of the keepers' watchdogs, by unit
+	projects  home.Projects
+	figures   store.Figures
+
+	systemdErr, homeErr, storeErr error
 }
 
 // scrapeLimit bounds what a scrape waits for systemd and the database.
 const scrapeLimit = 3 * time.Second
 
-// NewPage makes a Page.
-func NewPage(src *Sources, traffic *Traffic) *Page {
-	return &Page{src: src, traffic: traffic, text: text{families: Families()}}
+// NewPage makes a Page. Its registry is its own: what a library puts into the
+// default one is not on the page.
+func NewPage(src *Sources, traffic *Traffic, log *slog.Logger) *Page {
+	p := &Page{src: src, traffic: traffic, log: log, registry: prometheus.NewRegistry()}
+	for i, f := range Families() {
+		p.descs[i] = prometheus.NewDesc(f.Name, f.Help, f.Labels, nil)
+		p.types[i] = prometheus.GaugeValue
+		if f.Type == "counter" {
+			p.types[i] = prometheus.CounterValue
+		}
+	}
+	p.registry.MustRegister(collector{p})
+	return p
 }
 
-// Text is the page of this moment. systemd and the database are asked while the
-// control groups are read; what does not answer in time is left out.
-func (s *Page) Text(ctx context.Context) []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reset()
+// Text is the page of this moment. What does not answer in time is left out.
+// So is a sample that client_golang finds wrong, which is a fault of ours: it is
+// logged, and monitoring keeps the rest.
+func (p *Page) Text(ctx context.Context) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now = p.look(ctx)
+	families, err := p.registry.Gather()
+	p.now = facts{}
+	if err != nil {
+		p.log.Error("cannot show all metrics", "error", err)
+	}
+	page := encode(families, p.size)
+	p.size = len(page)
+	return page
+}
+
+// look asks systemd, the database and home while it reads the control groups.
+func (p *Page) look(ctx context.Context) facts {
 	ctx, cancel := context.WithTimeout(ctx, scrapeLimit)
 	defer cancel()
-	instances := s.src.Instances()
+	f := facts{instances: p.src.Instances()}
 	var asked sync.WaitGroup
-	var ages map[string]time.Duration
-	var systemdErr, storeErr, homeErr error
-	var projects home.Projects
-	var figures store.Figures
-	asked.Go(func() { ages, systemdErr = s.watchdogs(ctx, instances) })
-	asked.Go(func() { figures, storeErr = s.stored(ctx) })
-	asked.Go(func() { projects, homeErr = s.projects(ctx) })
-	readings := s.src.readAll(instances)
+	asked.Go(func() { f.ages, f.systemdErr = p.watchdogs(ctx, f.instances) })
+	asked.Go(func() { f.figures, f.storeErr = p.stored(ctx) })
+	asked.Go(func() { f.projects, f.homeErr = p.projects(ctx) })
+	f.readings = p.src.readAll(f.instances)
 	asked.Wait()
-
-	s.put(famBuild, 1, label("version", s.src.Version))
-	s.census(instances)
-	s.bridges(readings, ages)
-	s.put(famUp, truth(systemdErr == nil), "")
-	if homeErr == nil {
-		s.put(famProjects, float64(len(projects.Projects)), "")
-	}
-	s.login()
-	s.put(famStoreUp, truth(storeErr == nil), "")
-	if storeErr == nil {
-		s.database(figures)
-	}
-	if f := s.src.Journal(); f.Err == nil {
-		s.put(famLag, f.Lag.Seconds(), "")
-	}
-	s.requests()
-	return s.page()
+	return f
 }
 
-func truth(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func (s *Page) watchdogs(ctx context.Context, instances []wire.Instance) (map[string]time.Duration, error) {
+func (p *Page) watchdogs(ctx context.Context, instances []wire.Instance) (map[string]time.Duration, error) {
 	var units []string
 	for _, i := range instances {
 		if lives(i) {
 			units = append(units, i.Unit)
 		}
 	}
-	return s.src.Systemd.WatchdogAges(ctx, units)
+	return p.src.Systemd.WatchdogAges(ctx, units)
 }
 
-func (s *Page) stored(ctx context.Context) (store.Figures, error) {
-	db := s.src.Store()
+func (p *Page) stored(ctx context.Context) (store.Figures, error) {
+	db := p.src.Store()
 	if db == nil {
 		return store.Figures{}, errNoStore
 	}
 	return db.Figures(ctx)
 }
 
-// census counts the bridges; all five statuses are there, also with 0.
-func (s *Page) census(instances []wire.Instance) {
-	counts := byStatus(instances)
-	for _, status := range statuses() {
-		s.put(famBridges, float64(counts[string(status)]), label("status", string(status)))
-	}
-}
-
 // projectsPatience is how long a scrape waits for a count of projects that is
 // not fresh.
 const projectsPatience = 100 * time.Millisecond
 
-func (s *Page) projects(ctx context.Context) (home.Projects, error) {
+func (p *Page) projects(ctx context.Context) (home.Projects, error) {
 	ctx, cancel := context.WithTimeout(ctx, projectsPatience)
 	defer cancel()
-	p, _, err := s.src.Home.Projects(ctx)
-	return p, err
+	all, _, err := p.src.Home.Projects(ctx)
+	return all, err
 }
 
-// login shows claude as it was at the last look: a scrape waits for no
-// subprocess.
-func (s *Page) login() {
-	l := s.src.KnownLogin()
-	if l.Probed {
-		s.put(famClaudeOK, truth(l.ClaudeOK), "")
-		s.put(famLoginOK, truth(l.OK), "")
+// readAll reads the control groups, unless the configuration says not to.
+func (s *Sources) readAll(instances []wire.Instance) []reading {
+	if s.Config().Metrics.Enabled {
+		return s.read(instances)
 	}
-	if !l.Expires.IsZero() {
-		s.put(famLoginExpires, float64(l.Expires.UnixMilli())/1000, "")
+	all := make([]reading, len(instances))
+	for i := range instances {
+		all[i].Instance = instances[i]
 	}
-}
-
-func (s *Page) database(f store.Figures) {
-	s.counters(famCrashes, "project", f.Counters[store.CountCrashes])
-	s.counters(famEvents, "event", f.Counters[store.CountEvents])
-	s.counters(famAPIErrors, "kind", f.Counters[store.CountAPIErrors])
-	for _, d := range f.Deliveries {
-		s.put(famDeliveries, float64(d.Count), label("channel", d.Channel)+","+label("state", string(d.State)))
-	}
-	s.put(famFailing, float64(f.Failing), "")
-	s.put(famStoreBytes, float64(f.Bytes), "")
-}
-
-func (s *Page) counters(family int, name string, values map[string]uint64) {
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		s.put(family, float64(values[key]), label(name, key))
-	}
-}
-
-func (s *Page) requests() {
-	for _, r := range s.traffic.figures() {
-		route := label("route", r.route)
-		for _, code := range slices.Sorted(maps.Keys(r.codes)) {
-			s.put(famRequests, float64(r.codes[code]), route+","+label("code", strconv.Itoa(code)))
-		}
-		if r.timed > 0 {
-			s.histogram(famLatency, &r, route)
-		}
-	}
+	return all
 }
 
 // statuses lists the five statuses.
@@ -165,6 +138,12 @@ func statuses() []bridge.Status {
 // healths lists the healths of living bridges.
 func healths() []bridge.Health {
 	return []bridge.Health{bridge.OK, bridge.Reattaching, bridge.Reconnecting, bridge.Waiting, bridge.Wedged, bridge.Frozen}
+}
+
+// sortedHealths is healths as the page has them: what is sorted already costs
+// client_golang little to sort.
+func sortedHealths() []bridge.Health {
+	return []bridge.Health{bridge.Frozen, bridge.OK, bridge.Reattaching, bridge.Reconnecting, bridge.Waiting, bridge.Wedged}
 }
 
 func byStatus(instances []wire.Instance) map[string]int {

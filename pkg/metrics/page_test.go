@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +25,19 @@ var update = flag.Bool("update", false, "write the golden files")
 func newPage(t testing.TB, src *Sources) (*Page, *Traffic) {
 	t.Helper()
 	traffic := NewTraffic()
-	return NewPage(src, traffic), traffic
+	return NewPage(src, traffic, slog.New(slog.DiscardHandler)), traffic
+}
+
+// text scrapes, and fails where a sample was left out.
+func text(t testing.TB, p *Page) []byte {
+	t.Helper()
+	var log bytes.Buffer
+	p.log = slog.New(slog.NewTextHandler(&log, nil))
+	page := p.Text(context.Background())
+	if log.Len() > 0 {
+		t.Fatal(log.String())
+	}
+	return page
 }
 
 // busy makes a world in which every family has a sample.
@@ -58,13 +71,13 @@ func TestPage(t *testing.T) {
 	traffic.Observe("GET /health", 401, 10*time.Minute)
 	traffic.Observe("GET /api/v1/events/stream", 200, -1)
 
-	first := p.Text(context.Background())
+	first := text(t, p)
 	if bytes.Contains(first, []byte("clauster_bridge_cpu_percent")) {
 		t.Error("the first scrape tells a mean since the one before")
 	}
 	awaitSpan(t, p)
 	setUse(t, src.Cgroups.Root, bridge.Instance{Project: "project-000"}, 2500000)
-	second := p.Text(context.Background())
+	second := text(t, p)
 
 	golden := filepath.Join("testdata", "page.txt")
 	if *update {
@@ -113,18 +126,18 @@ func promtool(t *testing.T, page []byte) {
 func TestSeedFamilies(t *testing.T) {
 	_, src := busy(t)
 	p, _ := newPage(t, src)
-	p.Text(context.Background())
+	text(t, p)
 	awaitSpan(t, p)
-	page := string(p.Text(context.Background()))
+	page := string(text(t, p))
 	for _, want := range []string{
 		"# TYPE clauster_build_info gauge\nclauster_build_info{version=\"0.1.0\"} 1\n",
-		"# TYPE clauster_bridges gauge\nclauster_bridges{status=\"starting\"} 0\nclauster_bridges{status=\"running\"} 2\n" +
-			"clauster_bridges{status=\"stopped\"} 0\nclauster_bridges{status=\"crashed\"} 1\nclauster_bridges{status=\"error\"} 0\n",
+		"# TYPE clauster_bridges gauge\nclauster_bridges{status=\"crashed\"} 1\nclauster_bridges{status=\"error\"} 0\n" +
+			"clauster_bridges{status=\"running\"} 2\nclauster_bridges{status=\"starting\"} 0\nclauster_bridges{status=\"stopped\"} 0\n",
 		"# TYPE clauster_projects gauge\nclauster_projects 2\n",
 		"# TYPE clauster_bridge_crashes_total counter\nclauster_bridge_crashes_total{project=\"shop\"} 2\n",
 		`clauster_bridge_crashes_total{project="we\"ird\\"} 1` + "\n",
 		"# TYPE clauster_bridge_cpu_percent gauge\nclauster_bridge_cpu_percent{project=\"project-000\"} ",
-		"# TYPE clauster_bridge_rss_bytes gauge\nclauster_bridge_rss_bytes{project=\"project-000\"} 62914560\n",
+		"# TYPE clauster_bridge_rss_bytes gauge\nclauster_bridge_rss_bytes{project=\"project-000\"} 6.291456e+07\n",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("missing:\n%s", want)
@@ -146,7 +159,7 @@ func TestPageWithoutAnything(t *testing.T) {
 	f.systemd = context.DeadlineExceeded
 	f.version, f.ages = "", nil
 	p, _ := newPage(t, src)
-	page := string(p.Text(context.Background()))
+	page := string(text(t, p))
 	for _, want := range []string{"clauster_store_up 0\n", "clauster_systemd_up 0\n", "clauster_claude_ok 0\n", "clauster_bridges{status=\"running\"} 1\n"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("missing: %s", want)
@@ -187,7 +200,7 @@ func BenchmarkPage200(b *testing.B) {
 	b.ReportAllocs()
 	size := 0
 	for b.Loop() {
-		size = len(p.Text(context.Background()))
+		size = len(text(b, p))
 	}
 	b.ReportMetric(float64(size), "bytes")
 }
