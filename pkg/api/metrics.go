@@ -77,6 +77,9 @@ func (m *Metrics) instance(r *Request) Response {
 
 func (m *Metrics) project(r *Request) Response {
 	name := r.PathValue("name")
+	if err := bridge.CheckProject(name); err != nil {
+		return Refuse(wire.NotFound, err.Error(), "GET /api/v1/projects lists what there is")
+	}
 	if problem := m.Project(r.Context(), name); problem != nil {
 		return Refusal{problem}
 	}
