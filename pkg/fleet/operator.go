@@ -142,6 +142,8 @@ func (o *Operator) Stop(ctx context.Context, by string, i bridge.Instance) (b Br
 		unit := i.Unit()
 		switch {
 		case up(s.service) || s.job == "start" || s.job == "restart":
+		case up(s.scope) && !o.Place.Origin.User: // polkit lets the API at keepers alone
+			return refuse(wire.Conflict, "clauster-ctl keepers --stop "+i.String(), "cannot stop %s: its keeper is gone, and the bridge is left without one", i)
 		case up(s.scope): // an orphan: its keeper is gone
 			unit = i.Scope()
 		default:
