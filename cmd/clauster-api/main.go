@@ -27,6 +27,7 @@ const (
 	exitUsage       = 2
 	exitNotFound    = 3
 	exitUnreachable = 4
+	exitTemporary   = 75 // of serve: systemd starts it again
 	exitConfig      = 78 // of serve: systemd must not start it again (RestartPreventExitStatus=)
 )
 

@@ -28,6 +28,7 @@ import (
 type nouns struct {
 	store   *store.Store // nil while refused
 	refused *wire.Problem
+	full    bool // why it is refused: the disk
 	gate    *auth.Gate
 	link    *systemd.Link
 	table   *fleet.Table
@@ -85,7 +86,7 @@ func (d *daemon) openStore(ctx context.Context, n *nouns) error {
 	var refused *store.RefusedError
 	switch {
 	case errors.As(err, &refused):
-		n.refused = refusal(refused)
+		n.refused, n.full = refusal(refused), refused.Reason == store.Full
 		d.log.Error(err.Error(), "hint", d.commands(refused.Hint()))
 	case err != nil:
 		return err
@@ -123,6 +124,9 @@ func (d *daemon) makeDeliveries(ctx context.Context, n *nouns, origin journal.Or
 func (d *daemon) begin(ctx context.Context, n *nouns) {
 	d.part(func() { n.table.Run(ctx) })
 	d.settings.changed = append(d.settings.changed, func(cfg *config.Config) { n.table.Reconfigure(cfg.BridgeHash) })
+	if n.full {
+		d.part(func() { d.awaitRoom(ctx) })
+	}
 	if n.store == nil {
 		return
 	}

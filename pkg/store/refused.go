@@ -38,7 +38,7 @@ func (e *RefusedError) Error() string {
 	case Damaged:
 		return fmt.Sprintf("cannot use the database %s: it is damaged: %v", e.Path, e.Err)
 	case Full:
-		return fmt.Sprintf("cannot write the database %s: the disk is full: %v", e.Path, e.Err)
+		return fmt.Sprintf("cannot write the database %s: the disk is full", e.Path)
 	}
 	return fmt.Sprintf("cannot read or write the database %s: %v", e.Path, e.Err)
 }
