@@ -75,7 +75,7 @@ type Options struct {
 	// Backlog overrides DefaultBacklog.
 	Backlog int64
 	// MinPause and MaxPause bound the wait between two reads under load
-	// (2 ms and 50 ms). The pause also keeps reading below a quarter of a core.
+	// (2 ms and 20 ms: whoever looks at the log wants a line within 50). The pause also keeps reading below a quarter of a core.
 	MinPause, MaxPause time.Duration
 	// Tick is the interval of looks at the file while inotify cannot be had
 	// (1 s), Retry that of attempts to have it again (1 min).
@@ -89,7 +89,7 @@ func (o *Options) settle() {
 		}
 	}
 	set(&o.MinPause, 2*time.Millisecond)
-	set(&o.MaxPause, 50*time.Millisecond)
+	set(&o.MaxPause, 20*time.Millisecond)
 	set(&o.Tick, time.Second)
 	set(&o.Retry, time.Minute)
 	if o.Backlog <= 0 {

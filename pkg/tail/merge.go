@@ -10,9 +10,10 @@ import (
 
 // Bounds of a merge.
 const (
-	maxHeld  = 1024 // lines of a keeper that wait for the journal
-	maxAhead = 4096 // numbers that the journal has not given yet
-	maxMarks = 4    // runs whose progress is remembered
+	maxHeld      = 1024    // lines of a keeper that wait for the journal
+	maxHeldBytes = 1 << 20 // of their text
+	maxAhead     = 4096    // numbers that the journal has not given yet
+	maxMarks     = 4       // runs whose progress is remembered
 )
 
 // number is what a keeper gave an entry; in one run it grows. Zero is none:
@@ -38,6 +39,7 @@ type merge struct {
 	ahead []uint64 // numbers of lines added from the keeper alone, ascending
 	start number   // where the keeper's lines begin
 	held  []heldLine
+	bytes int  // of text held
 	open  bool // the journal has come to start
 }
 
@@ -80,7 +82,7 @@ func (m *merge) fromKeeper(of control.Line, l wire.LogLine) {
 
 // hold leaves everything up to a number to the journal.
 func (m *merge) hold(until number) {
-	m.start, m.open, m.held = until, false, nil
+	m.start, m.open, m.held, m.bytes = until, false, nil, 0
 }
 
 // tryOpen lets the held lines go once the journal has come to where they begin.
@@ -89,7 +91,7 @@ func (m *merge) tryOpen() {
 		return
 	}
 	held := m.held
-	m.open, m.held = true, nil
+	m.open, m.held, m.bytes = true, nil, 0
 	for _, h := range held {
 		m.take(h)
 	}
@@ -98,10 +100,11 @@ func (m *merge) tryOpen() {
 func (m *merge) take(h heldLine) {
 	switch {
 	case h.number.run != m.start.run || h.number.n == 0: // the journal will tell
-	case !m.open && len(m.held) == maxHeld:
+	case !m.open && (len(m.held) == maxHeld || m.bytes+len(h.line.Text) > maxHeldBytes):
 		m.hold(h.number)
 	case !m.open:
 		m.held = append(m.held, h)
+		m.bytes += len(h.line.Text)
 	case h.number.n <= m.top(h.number.run): // the journal was quicker
 	case len(m.ahead) > 0 && h.number.n <= m.ahead[len(m.ahead)-1]: // not in order: no keeper of ours
 	case !m.room():

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,6 +117,25 @@ func TestMergeAtRandom(t *testing.T) {
 				t.Fatalf("seed %d: line %d is %s", seed, n+1, l.got[n])
 			}
 		}
+	}
+}
+
+// What waits for a journal that stands still is bounded.
+func TestHeldLinesAreBounded(t *testing.T) {
+	l := newLog()
+	l.begins(1)
+	text := strings.Repeat("x", 48<<10)
+	for n := uint64(2); n < 100; n++ {
+		l.fromKeeper(control.Line{Run: "r1", Number: n}, wire.LogLine{Text: text})
+		if l.bytes > maxHeldBytes || len(l.held)*len(text) != l.bytes {
+			t.Fatalf("%d bytes, %d lines", l.bytes, len(l.held))
+		}
+	}
+	for n := uint64(1); n < 100; n++ {
+		l.journal(n)
+	}
+	if len(l.got) != 99 {
+		t.Errorf("%d lines", len(l.got))
 	}
 }
 

@@ -9,8 +9,11 @@
 //	caller stream SOCKET PATH FILE [LAST-EVENT-ID]
 //	    appends each server-sent event's id and name to FILE, and dials again with
 //	    the last id whenever the stream ends
-//	caller view sse|ws SOCKET PATH FILE
-//	    appends each line of a log to FILE, and dials again whenever it ends
+//	caller view sse|ws SOCKET PATH FILE [stamped]
+//	    appends each line of a log to FILE, and dials again whenever it ends;
+//	    stamped: with the Unix microseconds of its arrival before it
+//	caller probe FILE COUNT MILLISECONDS
+//	    appends debug lines "probe «Unix microseconds»" to FILE at that distance
 //	caller raw ADDRESS
 //	    sends standard input and prints what comes back
 //	caller loris ADDRESS CONNECTIONS SECONDS
@@ -52,13 +55,17 @@ func run(args []string) int {
 	case len(args) > 3 && args[0] == "stream":
 		err = stream(args[1:])
 	case len(args) == 5 && args[0] == "view":
-		err = view(args[1], args[2], args[3], args[4])
+		err = view(args[1], args[2], args[3], args[4], false)
+	case len(args) == 6 && args[0] == "view" && args[5] == "stamped":
+		err = view(args[1], args[2], args[3], args[4], true)
+	case len(args) == 4 && args[0] == "probe":
+		err = probe(args[1:])
 	case len(args) == 2 && args[0] == "raw":
 		err = raw(args[1])
 	case len(args) == 4 && args[0] == "loris":
 		err = loris(args[1], args[2], args[3])
 	default:
-		err = errors.New("usage: caller call|sink|hammer|stream|view|raw|loris …")
+		err = errors.New("usage: caller call|sink|hammer|stream|view|probe|raw|loris …")
 	}
 	if err == nil {
 		return 0

@@ -82,10 +82,14 @@ func loris(to string, connections, seconds string) error {
 
 // view follows a log and appends what it gets to a file, a JSON object a line,
 // «connected» first of each connection. It dials again whenever the log ends.
-func view(kind, socket, path, file string) error {
-	out, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+func view(kind, socket, path, file string, stamped bool) error {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
+	}
+	out := io.Writer(f)
+	if stamped {
+		out = stamps{f}
 	}
 	once := viewSSE
 	if kind == "ws" {
