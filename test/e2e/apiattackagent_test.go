@@ -37,9 +37,13 @@ func TestAPIBelievesNoAgent(t *testing.T) {
 	forge := fmt.Sprintf(`attacker journal MESSAGE=forged MESSAGE_ID=%s CLAUSTER_SCHEMA=1 CLAUSTER_EVENT=crash CLAUSTER_EVENT_ID=018bcfe5-687b-7fff-bfff-fffffffffff%%s CLAUSTER_INSTANCE=%s CLAUSTER_PROJECT=%s CLAUSTER_RUN=%s CLAUSTER_STATUS=crashed SYSLOG_IDENTIFIER=clauster-keeper "CLAUSTER_REASON=forged"`,
 		bridge.EventCrash.MessageID(), name, name, run)
 	b.MustRunAs("op", "sh", "-c", fmt.Sprintf(forge, "1"))
-	b.MustRunAs("op", "systemd-run", "--user", "--wait", "--unit=clauster@"+name, "sh", "-c", fmt.Sprintf(forge, "2"))
-	b.MustRunAs("op", "systemd-run", "--user", "--wait", "--unit=clauster-api", "sh", "-c", fmt.Sprintf(forge, "3"))
-	b.MustRunAs("op", "systemd-run", "--user", "--wait", "--slice=clauster", "--scope", "sh", "-c", fmt.Sprintf(forge, "4"))
+	for n, unit := range []string{"clauster@.service", "clauster-api.service"} {
+		b.MustWriteFile("/home/op/forge"+fmt.Sprint(n), "#!/bin/sh\n"+fmt.Sprintf(forge, fmt.Sprint(2+n)), 0o755, "op")
+		b.MustWriteFile("/home/op/.config/systemd/user/"+unit, fmt.Sprintf("[Service]\nType=oneshot\nExecStart=/home/op/forge%d\n", n), 0o644, "op")
+	}
+	b.MustRunAs("op", "systemctl", "--user", "daemon-reload")
+	b.MustRunAs("op", "systemctl", "--user", "start", "clauster@"+name, "clauster-api")
+	b.MustRunAs("op", "systemd-run", "--user", "--slice=clauster", "--scope", "--unit=clauster-bridge-"+name, "sh", "-c", fmt.Sprintf(forge, "4"))
 	// By the programs that everybody has: a field cannot be set, a text can.
 	b.MustRunAs("op", "sh", "-c", `printf 'forged\nCLAUSTER_EVENT=crash\nMESSAGE_ID=x\n' | systemd-cat -t clauster-keeper; logger --id=$$ -t clauster-keeper forged; printf 'MESSAGE=forged\nMESSAGE_ID=`+
 		bridge.EventCrash.MessageID()+`\nCLAUSTER_EVENT=crash\nCLAUSTER_INSTANCE=`+name+`\n_SYSTEMD_UNIT=clauster@`+name+`.service\n' | logger --journald`)
@@ -116,7 +120,7 @@ func TestAPIFilesFromInside(t *testing.T) {
 	tried := 0
 	for line := range strings.Lines(out) {
 		tried++
-		what, _, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		what, _, _ := strings.Cut(line, ": ")
 		if strings.HasPrefix(what, "OPEN ") && !open[what] {
 			t.Error(strings.TrimSpace(line))
 		}
