@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -290,5 +291,18 @@ func TestAttackOrphanedSocket(t *testing.T) {
 	c.Close()
 	if uid, what := ownerOf(remote, local, openProc); what == owned {
 		t.Errorf("closed: uid %d", uid)
+	}
+}
+
+// Whoever has an account on the host has sixteen million addresses of it.
+func TestAttackLoopbackAddresses(t *testing.T) {
+	p := newPolicy(&config.Config{})
+	for _, address := range []string{"127.0.0.1", "127.0.0.2", "127.255.255.254", "::1"} {
+		if key := p.throttleKey(netip.MustParseAddr(address), ""); key != "ip:loopback" {
+			t.Errorf("%s counts as %s", address, key)
+		}
+	}
+	if a, b := p.throttleKey(netip.MustParseAddr("192.0.2.1"), ""), p.throttleKey(netip.MustParseAddr("192.0.2.2"), ""); a == b {
+		t.Errorf("two hosts count as %s", a)
 	}
 }

@@ -31,6 +31,9 @@ func (p *policy) throttleKey(remote netip.Addr, proxyUser string) string {
 		return "user:" + proxyUser
 	case !remote.IsValid() || p.trusts(remote):
 		return sharedKey
+	case remote.IsLoopback():
+		// One person on this host has all of 127.0.0.0/8 to guess from.
+		return "ip:loopback"
 	case remote.Is6():
 		// One person has a whole /64 to guess from.
 		if n, err := remote.Prefix(64); err == nil {
