@@ -119,7 +119,11 @@ func (d *daemon) loadTLS(cfg *config.Config) {
 	d.tlsFault.Store(nil)
 	if err := d.certs.load(cfg); err != nil {
 		d.log.Error(err.Error())
-		d.tlsFault.Store(wire.NewProblem(wire.DoorClosed, err.Error(), "clauster-ctl config check"))
+		hint := "clauster-ctl config check"
+		if restart := (*restartError)(nil); errors.As(err, &restart) {
+			hint = restart.Hint()
+		}
+		d.tlsFault.Store(wire.NewProblem(wire.DoorClosed, err.Error(), hint))
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 type certificates struct {
 	credentials string // $CREDENTIALS_DIRECTORY
 	current     atomic.Pointer[tls.Certificate]
+	plain       atomic.Bool // the door was opened without TLS
 }
 
 // files are where certificate and key are, "" without TLS.
@@ -35,6 +36,10 @@ func (c *certificates) load(cfg *config.Config) error {
 	if cert == "" {
 		return nil
 	}
+	// Whoever has set a certificate must not be served without one.
+	if c.plain.Load() {
+		return &restartError{cert}
+	}
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		return fmt.Errorf("cannot use the certificate %s: %w", cert, err)
@@ -47,9 +52,20 @@ func (c *certificates) load(cfg *config.Config) error {
 // settled at the start: connections of both kinds on one port would be a trap.
 func (c *certificates) config() *tls.Config {
 	if c.current.Load() == nil {
+		c.plain.Store(true)
 		return nil
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return c.current.Load(), nil
 	}}
 }
+
+// restartError refuses a certificate that came after the door was opened.
+type restartError struct{ cert string }
+
+func (e *restartError) Error() string {
+	return "cannot use the certificate " + e.cert + " yet: the web door was opened without TLS"
+}
+
+// Hint is the next command.
+func (e *restartError) Hint() string { return "systemctl restart clauster-api" }

@@ -153,3 +153,18 @@ func TestHintsOfUserMode(t *testing.T) {
 		t.Errorf("the gate's own problem was changed: %q", shared.Hint)
 	}
 }
+
+// Browsers are told to stay with TLS, on names that are this server's alone.
+func TestHSTS(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://host.example:7621/alive": "max-age=31536000", "http://host.example:7621/alive": "",
+		"https://localhost:7621/alive": "", "https://127.0.0.1:7621/alive": "", "https://[::1]:7621/alive": "", "https://host.example/alive": "max-age=31536000",
+	} {
+		s := &Server{Gate: fixed{}, Table: NewTable(things{}), Log: slog.New(slog.DiscardHandler)}
+		w := httptest.NewRecorder()
+		s.Handler(auth.WebDoor).ServeHTTP(w, httptest.NewRequest("GET", address, nil))
+		if got := w.Header().Get("Strict-Transport-Security"); got != want {
+			t.Errorf("%s: %q, want %q", address, got, want)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"clauster/pkg/config"
+)
+
+// pair writes a certificate and its key.
+func pair(t *testing.T) (cert, key string) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(t.TempDir(), "cert"), filepath.Join(t.TempDir(), "key")
+	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: keyDER}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
+}
+
+// A door that was opened without TLS, by a configuration without or by a broken
+// pair, does not go on without once there is a good one.
+func TestCertificateAfterPlainDoor(t *testing.T) {
+	cert, key := pair(t)
+	cfg := &config.Config{}
+	c := &certificates{}
+	if err := c.load(cfg); err != nil || c.config() != nil {
+		t.Fatalf("without: %v", err)
+	}
+	cfg.TLS.CertFile, cfg.TLS.KeyFile = cert, key
+	var restart *restartError
+	if err := c.load(cfg); !errors.As(err, &restart) {
+		t.Errorf("a certificate after the door was opened without: %v", err)
+	}
+	c = &certificates{}
+	if err := c.load(cfg); err != nil || c.config() == nil {
+		t.Errorf("with: %v", err)
+	}
+	if err := os.WriteFile(key, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.load(cfg); err == nil {
+		t.Error("a broken pair is taken")
+	}
+}
