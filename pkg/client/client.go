@@ -49,6 +49,10 @@ type UnreachableError struct {
 
 // Error says which socket.
 func (e *UnreachableError) Error() string {
+	var why syscall.Errno
+	if errors.As(e.Err, &why) { // «dial unix SOCKET: connect:» before it says nothing new
+		return fmt.Sprintf("cannot reach the API at %s: %v", e.Socket, why)
+	}
 	return fmt.Sprintf("cannot reach the API at %s: %v", e.Socket, e.Err)
 }
 
@@ -60,7 +64,10 @@ func (e *UnreachableError) Hint() string {
 	if errors.Is(e.Err, fs.ErrPermission) || errors.Is(e.Err, syscall.EACCES) {
 		return "run it with sudo, or as a member of group clauster"
 	}
-	return "systemctl enable --now clauster-api.socket, then: journalctl -u clauster-api"
+	if errors.Is(e.Err, fs.ErrNotExist) || errors.Is(e.Err, syscall.ECONNREFUSED) {
+		return "systemctl enable --now clauster-api.socket clauster-wake.socket"
+	}
+	return "systemctl status clauster-api.service, then: journalctl -u clauster-api"
 }
 
 // Call sends a request with a JSON body (nil for none) and reads the JSON

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"net/http"
 	"os"
@@ -128,7 +129,11 @@ func (a *App) writeTextfile(ctx context.Context, path string) error {
 // replaceFile puts data at path, readable by everybody: node_exporter is an
 // account of its own.
 func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".clauster-*.tmp")
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".clauster-*.tmp")
+	if errors.Is(err, fs.ErrNotExist) {
+		return failed("install node_exporter, or name its directory: systemctl edit clauster-textfile.service", "cannot write %s: there is no directory %s", path, dir)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}

@@ -29,7 +29,7 @@ list and look. With --user the commands are about your own user manager and
 need no rights.
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 no such instance or project,
-4 systemd, journal or keeper cannot be reached or may not be asked.`,
+4 systemd, journal, keeper or API cannot be reached or may not be asked.`,
 		Example: `  clauster-ctl start hello          start a bridge in project hello and wait until it serves
   clauster-ctl list                 what runs, what ended, and why
   clauster-ctl attach hello         its terminal; leave with ctrl-]
@@ -91,6 +91,9 @@ func instanceArgs(low, high int) cobra.PositionalArgs {
 
 // noArgs accepts no arguments.
 func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 && c.HasSubCommands() {
+		return usage(c.CommandPath()+" --help", "there is no command %q", c.CommandPath()+" "+args[0])
+	}
 	if len(args) > 0 {
 		return usage(c.CommandPath()+" --help", "%s takes no arguments", c.CommandPath())
 	}

@@ -64,7 +64,7 @@ and stands for the token's id in the other commands.
 A token of scope read may look; one of scope write may also start and stop
 bridges, which is to run code as the bridge user.`,
 		Example: "  sudo clauster-ctl token issue grafana\n  sudo clauster-ctl token issue ci --scope write --expires 90d >token",
-		Args:    tokenName,
+		Args:    tokenName, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.runAPIAsOwner(c.Context(), f.words("issue", args[0])...)
 		},
@@ -98,7 +98,7 @@ func (a *App) tokenRotateCommand() *cobra.Command {
 		Short:   "Replace a token by a new one",
 		Long:    "Make a token of the same label and scope and print it, once. The old one opens\nnothing from then on. Its life is as long as the old one's was, unless --expires\nsays otherwise.",
 		Example: "  sudo clauster-ctl token rotate ci",
-		Args:    tokenName,
+		Args:    tokenName, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.runAPIAsOwner(c.Context(), f.words("rotate", args[0])...)
 		},
@@ -114,7 +114,7 @@ func (a *App) tokenRevokeCommand() *cobra.Command {
 		Use:     "revoke LABEL|ID",
 		Short:   "End a token at once",
 		Example: "  sudo clauster-ctl token revoke ci",
-		Args:    tokenName,
+		Args:    tokenName, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.runAPIAsOwner(c.Context(), f.words("revoke", args[0])...)
 		},
