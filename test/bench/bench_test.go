@@ -42,14 +42,17 @@ func TestBench(t *testing.T) {
 	rows := b.latencies()
 	rows = append(rows, b.flood())
 	rows = append(rows, b.atScale()...)
+	b.peer = measurePeer(t)
+	rows = append(rows, b.withAPI()...)
 	table := render(rows)
 	t.Log("\n" + table)
-	write(t, table)
+	write(t, table, b.peer.note)
 }
 
 type bench struct {
 	*machine.Machine
-	t *testing.T
+	t    *testing.T
+	peer peer
 }
 
 // furnish boots a machine with our package and the stand-in.
@@ -65,7 +68,7 @@ func furnish(t *testing.T) *bench {
 	}
 	m := machine.Start(t, machine.Options{Users: []machine.User{machine.Op()}})
 	m.MustInstall(debs[len(debs)-1])
-	b := &bench{m, t}
+	b := &bench{Machine: m, t: t}
 	b.build("./test/fakeclaude", "/home/op/.local/bin/claude")
 	b.build("./test/bench/probe", "/root/probe")
 	m.MustWriteFile("/home/op/.fakeclaude", "scale=0\ntrust=yes\nconsent=yes\n", 0o644, "op")
@@ -139,15 +142,9 @@ func (b *bench) flood() row {
 	return row{"keeper at a 10 MB/s debug flood", percent(u.CPUPercent), "≤ 15 % of a core", times(u.CPUPercent, 15), "—"}
 }
 
-// atScale measures a fleet of idle bridges.
+// atScale measures a fleet of idle bridges, which goes on running.
 func (b *bench) atScale() []row {
-	var units []string
-	for i := range fleet {
-		name := fmt.Sprintf("fleet-%d", i)
-		b.project(name, "")
-		units = append(units, "clauster@"+name)
-	}
-	b.MustRun(append([]string{"systemctl", "start"}, units...)...)
+	b.launch(0, fleet)
 	var u usage
 	b.probe(&u, "usage", "45")
 	if u.Keepers != fleet {
@@ -155,7 +152,6 @@ func (b *bench) atScale() []row {
 	}
 	var list figures
 	b.probe(&list, "list", "20")
-	b.MustRun(append([]string{"systemctl", "stop"}, units...)...)
 	pss := (u.KeeperPSS + u.ReaperPSS) / 1024
 	return []row{
 		{fmt.Sprintf("idle CPU of %d keepers together", fleet), percent(u.CPUPercent), "≤ 0.5 % of a core", times(u.CPUPercent, 0.5), "9.7 %"},
@@ -164,6 +160,18 @@ func (b *bench) atScale() []row {
 			"≤ 4 MB", times(pss, 4), "15.5 MB"},
 		{fmt.Sprintf("clauster-ctl list of %d, whole process (p50)", fleet), ms(list.P50), "≤ 30 ms", times(list.P50, 30), "1.2 s"},
 	}
+}
+
+// launch starts bridges of the fleet.
+func (b *bench) launch(from, to int) {
+	b.t.Helper()
+	var units []string
+	for i := from; i < to; i++ {
+		name := fmt.Sprintf("fleet-%d", i)
+		b.project(name, "")
+		units = append(units, "clauster@"+name)
+	}
+	b.MustRun(append([]string{"systemctl", "start"}, units...)...)
 }
 
 func ms(v float64) string          { return fmt.Sprintf("%.1f ms", v) }
@@ -180,7 +188,7 @@ func render(rows []row) string {
 }
 
 // write keeps the table in docs/performance.md.
-func write(t *testing.T, table string) {
+func write(t *testing.T, table, peer string) {
 	t.Helper()
 	root, err := machine.RepoRoot()
 	if err != nil {
@@ -191,12 +199,12 @@ func write(t *testing.T, table string) {
 
 Measured by `+"`make bench`"+` on %s: %d cores, kernel %s, %s, systemd 252 in a container,
 the stand-in claude with all its delays switched off. Every figure of the table is of this one run. The peer is the Python
-Clauster 1.3.2, measured on a machine of the same kind.
+Clauster 1.3.2%s.
 
 %s
 How each figure is taken: `+"`test/bench`"+`. What makes them so: signals instead of polling, one bulk call instead of one per unit,
 no D-Bus connection while a bridge runs, a ring and a spool of fixed size.
-`, time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), strings.TrimSpace(string(kernel)), runtime.Version(), table)
+`, time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), strings.TrimSpace(string(kernel)), runtime.Version(), peer, table)
 	if err := os.WriteFile(filepath.Join(root, "docs/performance.md"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

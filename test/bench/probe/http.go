@@ -100,10 +100,9 @@ func cold(ctx context.Context, n int, path string) (any, error) {
 	defer bus.Close()
 	var ms []float64
 	for range n {
-		if result, err := bus.StopUnit(ctx, apiUnit); err != nil || result != "done" {
-			return nil, fmt.Errorf("stop: %s, %w", result, err)
+		if err := stopped(ctx, bus); err != nil {
+			return nil, err
 		}
-		time.Sleep(200 * time.Millisecond) // what systemd still does of the stop is no part of a start
 		begin := time.Now()
 		c, err := dial(apiSocket)
 		if err != nil {
@@ -121,6 +120,17 @@ func cold(ctx context.Context, n int, path string) (any, error) {
 		}
 	}
 	return figures(ms), nil
+}
+
+// stopped stops the API and waits until it is: a keeper's nudge may start it
+// again meanwhile.
+func stopped(ctx context.Context, bus *systemd.Bus) error {
+	return until(10*time.Second, func() bool {
+		_, err := bus.StopUnit(ctx, apiUnit)
+		time.Sleep(200 * time.Millisecond) // what systemd still does of the stop is no part of a start
+		state, _ := bus.ActiveState(ctx, apiUnit)
+		return err == nil && state == "inactive"
+	})
 }
 
 // apiPID is the service's main process.

@@ -82,6 +82,8 @@ func measure(ctx context.Context, word string, n int, args []string) (any, error
 		return usage(seconds)
 	case "cold":
 		return cold(ctx, n, args[0])
+	case "sandbox":
+		return sandbox(ctx, n)
 	case "latency":
 		return latency(n, args[0], args[1])
 	case "rate":

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,13 +20,7 @@ const plainUnit = "probe-plain.service"
 // at once: what of a keeper's replacement is systemd's own.
 func restart(ctx context.Context, n int) (any, error) {
 	const text = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sh -c 'echo up; exec sleep infinity'\nRestart=always\nRestartSec=0\n"
-	if err := os.WriteFile("/run/systemd/system/"+plainUnit, []byte(text), 0o644); err != nil {
-		return nil, err
-	}
-	if err := exec.Command("systemctl", "daemon-reload").Run(); err != nil {
-		return nil, err
-	}
-	bus, err := systemd.Connect(ctx, systemd.System)
+	bus, err := plain(ctx, text)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +50,53 @@ func restart(ctx context.Context, n int) (any, error) {
 		ms = append(ms, milliseconds(at.Sub(begin)))
 	}
 	return figures(ms), nil
+}
+
+// sandbox starts /bin/true with everything that the API's unit asks systemd
+// for: what of a cold start is systemd's own.
+func sandbox(ctx context.Context, n int) (any, error) {
+	unit, err := os.ReadFile("/usr/lib/systemd/system/" + apiUnit)
+	if err != nil {
+		return nil, err
+	}
+	var text strings.Builder
+	for line := range strings.Lines(string(unit)) {
+		switch key, _, _ := strings.Cut(line, "="); key {
+		case "Type":
+			text.WriteString("Type=oneshot\n")
+		case "ExecStart":
+			text.WriteString("ExecStart=/bin/true\n")
+		case "Requires", "After", "Wants", "ExecReload", "Restart", "RestartSec", "WatchdogSec":
+		default:
+			text.WriteString(line)
+		}
+	}
+	bus, err := plain(ctx, text.String())
+	if err != nil {
+		return nil, err
+	}
+	defer bus.Close()
+	var ms []float64
+	for range n {
+		begin := time.Now()
+		if result, err := bus.StartUnit(ctx, plainUnit); err != nil || result != "done" {
+			return nil, fmt.Errorf("start of the sandbox: %s, %w", result, err)
+		}
+		ms = append(ms, milliseconds(time.Since(begin)))
+		time.Sleep(200 * time.Millisecond)
+	}
+	return figures(ms), nil
+}
+
+// plain writes a unit of the probe's own and connects to systemd.
+func plain(ctx context.Context, text string) (*systemd.Bus, error) {
+	if err := os.WriteFile("/run/systemd/system/"+plainUnit, []byte(text), 0o644); err != nil {
+		return nil, err
+	}
+	if err := exec.Command("systemctl", "daemon-reload").Run(); err != nil {
+		return nil, err
+	}
+	return systemd.Connect(ctx, systemd.System)
 }
 
 // lastEntry is when the journal took its last matching entry.

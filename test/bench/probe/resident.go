@@ -45,12 +45,13 @@ func resident(ctx context.Context, d time.Duration, process string) (any, error)
 	return r, nil
 }
 
-// processesOf are the API's, or those of a process given: it, then its children.
+// processesOf are the API's, the main one and its children, or the one given.
 func processesOf(ctx context.Context, process string) ([]int, error) {
-	pid, err := strconv.Atoi(process)
-	if process == "" {
-		pid, err = apiPID(ctx)
+	if process != "" {
+		pid, err := strconv.Atoi(process)
+		return []int{pid}, err
 	}
+	pid, err := apiPID(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +87,7 @@ func cpuTime(pids []int) (sum time.Duration, err error) {
 // Logins is what logging in costs.
 type Logins struct {
 	Figures
-	RSS  float64 `json:"rss_kb"`      // a while after the last
-	Peak float64 `json:"rss_peak_kb"` // right after one
+	RSS float64 `json:"rss_kb"` // a while after the last
 }
 
 // logins logs in by password on the web door.
@@ -111,7 +111,6 @@ func logins(ctx context.Context, n int, address, password string) (any, error) {
 			return nil, errors.New("login: " + res.Status + " " + string(text))
 		}
 		ms = append(ms, milliseconds(time.Since(begin)))
-		l.Peak = max(l.Peak, rss(pid))
 	}
 	time.Sleep(5 * time.Second)
 	l.Figures, l.RSS = figures(ms), rss(pid)
