@@ -132,9 +132,10 @@ func (s *Server) answer(route *Route, door auth.Door, _ http.ResponseWriter, r *
 	case problem != nil && !(route.Bare && problem.Kind == wire.Unauthenticated):
 		return Refusal{problem}
 	case !who.May(route.Access) && who.Kind == auth.Nobody:
-		return Refuse(wire.Unauthenticated, "cannot answer: this socket asks for authentication", "send a token: clauster-ctl token issue")
+		return Refuse(wire.Unauthenticated, "cannot answer: this socket asks for authentication", "send a token: sudo clauster-ctl token issue LABEL makes one")
 	case !who.May(route.Access):
-		return Refuse(wire.Forbidden, fmt.Sprintf("cannot allow this to %s: it needs the scope %s", who, route.Access), "")
+		return Refuse(wire.Forbidden, fmt.Sprintf("cannot allow this to %s: it needs the scope %s", who, route.Access),
+			fmt.Sprintf("sudo clauster-ctl token issue LABEL --scope %s", route.Access))
 	}
 	return route.Handle(&Request{Request: r, Principal: who, Door: door})
 }
