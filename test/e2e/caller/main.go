@@ -1,7 +1,8 @@
 // Command caller speaks HTTP inside a machine, as whoever runs it.
 //
 //	caller call [-s SOCKET] [-H "Name: value"]… [-d BODY] METHOD URL
-//	    prints {"status", "header", "body"}; an unreachable server is exit code 7
+//	    prints {"status", "header", "body"} and, with TLS, the name in the
+//	    certificate as "peer"; an unreachable server is exit code 7
 //	caller sink ADDRESS FILE [STATUS [LOCATION]]
 //	    answers every request with STATUS and appends it to FILE as a JSON line
 //	caller hammer SOCKET CLIENTS SECONDS PATH
@@ -25,6 +26,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -79,7 +81,8 @@ func run(args []string) int {
 
 // through makes a client of a unix socket, or of the network for "".
 func through(socket string) *http.Client {
-	t := &http.Transport{MaxIdleConnsPerHost: 1}
+	// Any certificate will do: the tests look at its name.
+	t := &http.Transport{MaxIdleConnsPerHost: 1, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	if socket != "" {
 		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
@@ -125,7 +128,11 @@ func call(args []string) error {
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(map[string]any{"status": res.StatusCode, "header": res.Header, "body": string(text)})
+	answer := map[string]any{"status": res.StatusCode, "header": res.Header, "body": string(text)}
+	if res.TLS != nil {
+		answer["peer"] = res.TLS.PeerCertificates[0].Subject.CommonName
+	}
+	return json.NewEncoder(os.Stdout).Encode(answer)
 }
 
 func sink(args []string) error {
