@@ -54,9 +54,9 @@ func (d *Deliveries) Routes() []Route {
 	return []Route{
 		{Method: http.MethodGet, Path: "/api/v1/deliveries", Access: auth.ScopeRead, NeedsStore: true, Handle: d.list, Answer: wire.Deliveries{},
 			Summary: "Deliveries of events to webhooks and notification services, newest first, and the health of their targets",
-			Query: []Param{{"state", "waiting, delivered, dead, cancelled or discarded"}, {"channel", "webhook or notification"},
-				{"target", "the name of a target"}, {"event", "an event's id or kind"},
-				{"before", "id: only older ones; next of the page before"}, {"limit", "1 to 1000, else 100"}}},
+			Query: []Param{{"state", "waiting, delivered, dead, cancelled or discarded", oneOf(deliveryStates())}, {"channel", "webhook or notification", oneOf([]string{"webhook", "notification"})},
+				{"target", "the name of a target", nil}, {"event", "an event's id or kind", nil},
+				{"before", "id: only older ones; next of the page before", nil}, {"limit", "1 to 1000, else 100", whole(1, deliveriesMost)}}},
 		{Method: http.MethodGet, Path: "/api/v1/deliveries/{id}", Access: auth.ScopeRead, NeedsStore: true, Handle: d.get, Answer: wire.Delivery{},
 			Summary: "One delivery"},
 		change("retry", "Try a dead or cancelled delivery anew, or a waiting one at once"),
@@ -88,11 +88,14 @@ func (d *Deliveries) list(r *Request) Response {
 	return JSON{Value: answer}
 }
 
+func deliveryStates() []wire.DeliveryState {
+	return []wire.DeliveryState{wire.DeliveryWaiting, wire.DeliveryDone, wire.DeliveryDead, wire.DeliveryCancelled, wire.DeliveryDiscarded}
+}
+
 func deliveryFilter(r *Request) (store.DeliveryFilter, *wire.Problem) {
 	q := r.URL.Query()
 	f := store.DeliveryFilter{State: wire.DeliveryState(q.Get("state")), Channel: q.Get("channel"), Target: q.Get("target"), Before: q.Get("before"), Limit: deliveriesPage}
-	states := []wire.DeliveryState{wire.DeliveryWaiting, wire.DeliveryDone, wire.DeliveryDead, wire.DeliveryCancelled, wire.DeliveryDiscarded}
-	if f.State != "" && !slices.Contains(states, f.State) {
+	if f.State != "" && !slices.Contains(deliveryStates(), f.State) {
 		return f, wire.NewProblem(wire.Invalid, fmt.Sprintf("cannot list deliveries: there is no state %q", f.State), "the states are waiting, delivered, dead, cancelled and discarded")
 	}
 	if f.Channel != "" && f.Channel != "webhook" && f.Channel != "notification" {

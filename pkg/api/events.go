@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -39,16 +40,16 @@ const defaultEvents = 100
 
 // Routes gives its routes.
 func (e *Events) Routes() []Route {
-	filter := []Param{{"kind", "only this kind, or these, separated by commas"}, {"instance", "only of this instance"}, {"project", "only of this project"}}
+	filter := []Param{{"kind", "only this kind, or these, separated by commas", listOf(eventKinds())}, {"instance", "only of this instance", matching(instancePattern)}, {"project", "only of this project", nil}}
 	return []Route{
 		{Method: http.MethodGet, Path: "/api/v1/events", Access: auth.ScopeRead, NeedsStore: true, Handle: e.list, Answer: wire.Events{},
 			Summary: "Events of the past, newest first",
-			Query: append(slices.Clone(filter), Param{"since", "not before this time (RFC 3339)"}, Param{"until", "before this time (RFC 3339)"},
-				Param{"limit", "1 to 500, else 100"}, Param{"before", "seq: only older ones; next of the page before"},
-				Param{"after", "seq: only newer ones; next of the page before, with order=asc"}, Param{"order", "desc (newest first, the default) or asc"})},
+			Query: append(slices.Clone(filter), Param{"since", "not before this time (RFC 3339)", moment()}, Param{"until", "before this time (RFC 3339)", moment()},
+				Param{"limit", "1 to 500, else 100", whole(1, store.MaxPage)}, Param{"before", "seq: only older ones; next of the page before", whole(1, math.MaxInt64)},
+				Param{"after", "seq: only newer ones; next of the page before, with order=asc", whole(0, math.MaxInt64)}, Param{"order", "desc (newest first, the default) or asc", oneOf([]string{"desc", "asc"})})},
 		{Method: http.MethodGet, Path: "/api/v1/events/stream", Access: auth.ScopeRead, NeedsStore: true, Handle: e.stream, Media: "text/event-stream",
 			Summary: "Events as they come, as server-sent events: id is the event's id, event its kind, data the event; the header Last-Event-ID replays what came after it",
-			Query:   append(filter, Param{"last_event_id", "as the header, for clients that cannot set one"})},
+			Query:   append(filter, Param{"last_event_id", "as the header, for clients that cannot set one", matching(uuidPattern)})},
 	}
 }
 

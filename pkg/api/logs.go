@@ -37,7 +37,7 @@ const (
 func (l *Logs) Routes() []Route {
 	return []Route{{Method: http.MethodGet, Path: "/api/v1/instances/{instance}/logs", Access: auth.ScopeRead, Handle: l.get,
 		Summary: "The last lines of a log as JSON; with Accept: text/event-stream or as a WebSocket it goes on with what comes",
-		Query:   []Param{{"lines", "how many lines of the past, at most 1000 (default 200)"}}, Answer: wire.Log{}}}
+		Query:   []Param{{"lines", "how many lines of the past, at most 1000 (default 200)", whole(0, maxLines)}}, Answer: wire.Log{}}}
 }
 
 func (l *Logs) get(r *Request) Response {

@@ -13,17 +13,21 @@ import (
 
 // Document is the OpenAPI 3.1 description of a table, generated from it, so
 // that it cannot say anything else than what is served.
-func (t Table) Document(version string) map[string]any {
+// It is that of one door: the unix socket asks for no token.
+func (t Table) Document(version string, door auth.Door) map[string]any {
 	s := schemas{"Problem": nil}
 	s["Problem"] = s.object(reflect.TypeFor[wire.Problem]())
 	paths := map[string]any{}
 	for _, r := range t {
+		if r.LocalOnly && door != auth.UnixDoor {
+			continue
+		}
 		item, _ := paths[r.Path].(map[string]any)
 		if item == nil {
 			item = map[string]any{}
 			paths[r.Path] = item
 		}
-		item[strings.ToLower(r.Method)] = r.operation(s)
+		item[strings.ToLower(r.Method)] = r.operation(s, door)
 	}
 	return map[string]any{
 		"openapi": "3.1.0",
@@ -37,13 +41,13 @@ func (t Table) Document(version string) map[string]any {
 	}
 }
 
-func (r Route) operation(s schemas) map[string]any {
+func (r Route) operation(s schemas, door auth.Door) map[string]any {
 	problem := map[string]any{"description": "refused", "content": map[string]any{
 		wire.ProblemType: map[string]any{"schema": map[string]any{"$ref": "#/components/schemas/Problem"}}}}
 	done := map[string]any{"description": "done"}
 	switch {
 	case r.Answer != nil:
-		done["content"] = map[string]any{"application/json": map[string]any{"schema": s.of(reflect.TypeOf(r.Answer))}}
+		done["content"] = map[string]any{"application/json": map[string]any{"schema": s.answer(r.Answer)}}
 	case r.Media != "":
 		done["content"] = map[string]any{r.Media: map[string]any{"schema": map[string]any{"type": "string"}}}
 	}
@@ -53,10 +57,12 @@ func (r Route) operation(s schemas) map[string]any {
 	}
 	if r.Body != nil {
 		op["requestBody"] = map[string]any{"required": true, "content": map[string]any{
-			"application/json": map[string]any{"schema": s.of(reflect.TypeOf(r.Body))}}}
+			"application/json": map[string]any{"schema": s.body(reflect.TypeOf(r.Body))}}}
 	}
 	if r.Access != auth.ScopeNone {
-		op["security"] = []any{map[string]any{"token": []string{}}}
+		if door == auth.WebDoor {
+			op["security"] = []any{map[string]any{"token": []string{}}}
+		}
 		op["description"] = fmt.Sprintf("Needs the scope `%s`.", r.Access)
 	}
 	return op
@@ -70,11 +76,11 @@ func (r Route) parameters() []any {
 			break
 		}
 		name, more, _ := strings.Cut(behind, "}")
-		params = append(params, map[string]any{"name": name, "in": "path", "required": true, "schema": map[string]any{"type": "string"}})
+		params = append(params, map[string]any{"name": name, "in": "path", "required": true, "schema": pathSchema(name)})
 		rest = more
 	}
 	for _, q := range r.Query {
-		params = append(params, map[string]any{"name": q.Name, "in": "query", "description": q.Doc, "schema": map[string]any{"type": "string"}})
+		params = append(params, map[string]any{"name": q.Name, "in": "query", "description": q.Doc, "schema": q.schema()})
 	}
 	return params
 }
@@ -100,6 +106,9 @@ type schemas map[string]any
 func (s schemas) of(t reflect.Type) map[string]any {
 	if t == reflect.TypeFor[wire.Time]() {
 		return map[string]any{"type": "string", "format": "date-time"}
+	}
+	if words := wordsOf(t); words != nil {
+		return map[string]any{"type": "string", "enum": words}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -149,6 +158,7 @@ func (s schemas) fields(t reflect.Type, properties map[string]any, required *[]s
 			continue
 		}
 		schema := s.of(f.Type)
+		tagged(schema, f.Tag)
 		if f.Type.Kind() == reflect.Pointer && !strings.Contains(options, "omit") {
 			schema = map[string]any{"anyOf": []any{schema, map[string]any{"type": "null"}}}
 		}
@@ -177,5 +187,5 @@ func (o *OpenAPI) get(r *Request) Response {
 	if r.Door == auth.WebDoor && !o.Enabled() {
 		return Refuse(wire.NotFound, "cannot find such a page", "openapi_enabled = true in [api] of clauster.toml serves it here")
 	}
-	return JSON{Value: o.Table().Document(o.Version)}
+	return JSON{Value: o.Table().Document(o.Version, r.Door)}
 }

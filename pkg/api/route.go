@@ -31,7 +31,13 @@ type Route struct {
 }
 
 // Param is one query parameter.
-type Param struct{ Name, Doc string }
+type Param struct {
+	Name, Doc string
+	Schema    Schema // nil for any text
+}
+
+// OneOf as a Route's Answer is an answer of one of several types.
+type OneOf []any
 
 // Resource is a noun with its routes.
 type Resource interface{ Routes() []Route }

@@ -36,7 +36,7 @@ func (things) Routes() []Route {
 		{Method: "GET", Path: "/things/{name}", Access: auth.ScopeRead, Answer: thing{}, Summary: "One thing",
 			Handle: func(r *Request) Response { return JSON{Value: thing{Name: r.PathValue("name")}} }},
 		{Method: "POST", Path: "/things", Access: auth.ScopeWrite, Body: thing{}, Answer: thing{}, Summary: "A new thing",
-			Query: []Param{{"dry", "only look"}},
+			Query: []Param{{"dry", "only look", nil}},
 			Handle: func(r *Request) Response {
 				var t thing
 				if p := r.Decode(&t); p != nil {
@@ -128,7 +128,7 @@ func TestAccess(t *testing.T) {
 
 // The document has every route with its parameters and types.
 func TestDocument(t *testing.T) {
-	data, err := json.Marshal(NewTable(things{}).Document("1"))
+	data, err := json.Marshal(NewTable(things{}).Document("1", auth.WebDoor))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +136,24 @@ func TestDocument(t *testing.T) {
 		`"#/components/schemas/thing"`, `"required":["name"]`, `"size":{"type":"integer"}`, `"application/problem+json"`} {
 		if !strings.Contains(string(data), want) {
 			t.Errorf("no %s in\n%s", want, data)
+		}
+	}
+}
+
+// The unix socket asks for no token and has routes of its own; what is read is
+// strict.
+func TestDocumentOfDoors(t *testing.T) {
+	unix, err := json.Marshal(NewTable(things{}).Document("1", auth.UnixDoor))
+	if err != nil {
+		t.Fatal(err)
+	}
+	web, err := json.Marshal(NewTable(things{}).Document("1", auth.WebDoor))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, there := range map[string][2]bool{`"security":[`: {false, true}, `"/local"`: {true, false}, `"additionalProperties":false`: {true, true}} {
+		if got := [2]bool{strings.Contains(string(unix), text), strings.Contains(string(web), text)}; got != there {
+			t.Errorf("%s: %v, want %v", text, got, there)
 		}
 	}
 }

@@ -3,16 +3,17 @@ package wire
 import "clauster/pkg/bridge"
 
 // StartRequest is the body of POST /api/v1/instances. What is left out is
-// settled by clauster.toml, as for clauster-ctl start.
+// settled by clauster.toml, as for clauster-ctl start. The tags beside json are
+// for the OpenAPI document; name may hold every letter that prints.
 type StartRequest struct {
-	Project         string                `json:"project"`
-	Label           string                `json:"label,omitempty"`
+	Project         string                `json:"project" pattern:"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"`
+	Label           string                `json:"label,omitempty" pattern:"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,31})?$"`
 	Mode            bridge.Mode           `json:"mode,omitempty"`
 	SpawnMode       bridge.SpawnMode      `json:"spawn_mode,omitempty"`
 	PermissionMode  bridge.PermissionMode `json:"permission_mode,omitempty"`
-	Name            string                `json:"name,omitempty"`
-	Capacity        int                   `json:"capacity,omitempty"`
-	ResumeSessionID string                `json:"resume_session_id,omitempty"`
+	Name            string                `json:"name,omitempty" pattern:"^([!-,.-~][ -~]{0,127})?$"`
+	Capacity        int                   `json:"capacity,omitempty" minimum:"0" maximum:"1024"`
+	ResumeSessionID string                `json:"resume_session_id,omitempty" pattern:"^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$"`
 	Trust           bool                  `json:"trust,omitempty"`
 }
 
