@@ -5,8 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"clauster/pkg/delivery"
 	"clauster/pkg/fleet"
 	"clauster/pkg/metrics"
+	"clauster/pkg/store"
 	"clauster/pkg/systemd"
 )
 
@@ -18,7 +20,7 @@ func (d *daemon) makeFigures(ctx context.Context, n *nouns, place *fleet.Place) 
 			if n.store == nil {
 				return nil
 			}
-			return n.store
+			return figuresOfStore{n.store, n.courier}
 		},
 		StoreRefused: n.storeRefused, Journal: n.following, OwnUnit: "clauster-api.service",
 		ReloadFault: func() string {
@@ -31,6 +33,32 @@ func (d *daemon) makeFigures(ctx context.Context, n *nouns, place *fleet.Place) 
 	// Where the bridges' slice lies; the root for the system manager.
 	_ = n.link.Do(ctx, func(b *systemd.Bus) (err error) { n.sources.ControlGroup, err = b.ControlGroup(ctx); return err })
 	n.board = metrics.NewBoard(n.sources)
+}
+
+// figuresOfStore counts only targets that are of interest as failing: one that
+// was taken out of the configuration would be reported for months.
+type figuresOfStore struct {
+	*store.Store
+	courier *delivery.Courier
+}
+
+// Figures are the store's.
+func (s figuresOfStore) Figures(ctx context.Context) (store.Figures, error) {
+	f, err := s.Store.Figures(ctx)
+	if err != nil {
+		return f, err
+	}
+	targets, err := s.courier.Targets(ctx)
+	if err != nil {
+		return f, err
+	}
+	f.Failing = 0
+	for _, t := range targets {
+		if !t.Healthy {
+			f.Failing++
+		}
+	}
+	return f, nil
 }
 
 // following is how far the journal is read.

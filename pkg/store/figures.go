@@ -13,7 +13,7 @@ import (
 type Figures struct {
 	Counters   map[Counter]map[string]uint64
 	Deliveries []DeliveryCount
-	Failing    int   // targets whose last attempt failed
+	Failing    int   // targets whose last attempt failed, configured or not
 	Bytes      int64 // on disk, the log of writes included
 }
 

@@ -139,3 +139,29 @@ func TestDeliveriesSurviveKills(t *testing.T) {
 	}
 	t.Logf("%d events, %d requests at the endpoint", len(want), len(b.received("/root/hooks")))
 }
+
+// TestTargetTakenOut: a target that fails is a fault of the whole until it is
+// taken out of the configuration, and not for as long as its past is kept.
+func TestTargetTakenOut(t *testing.T) {
+	t.Parallel()
+	b := withAPI(t)
+	b.newProject("removed", nil)
+	b.writeConfig(strings.Replace(webhooks, ":9001", ":9", 1))
+	b.must("GET", "/healthz", "")
+	b.mustStart("removed")
+	b.MustWaitFor("a failing target", settle, func() bool {
+		r := b.result("clauster-ctl", "health")
+		return r.Code == 1 && strings.Contains(r.Stdout, "1 targets fail")
+	})
+	b.writeConfig("")
+	b.MustRun("systemctl", "reload", "clauster-api")
+	b.MustWaitFor("nothing that waits", settle, func() bool {
+		var waiting struct{ Deliveries []struct{ ID string } }
+		b.must("GET", "/api/v1/deliveries?state=waiting", "").into(t, &waiting)
+		for _, d := range waiting.Deliveries {
+			b.ask("root", "POST", "/api/v1/deliveries/"+d.ID+"/cancel", "{}")
+		}
+		return len(waiting.Deliveries) == 0
+	})
+	b.MustWaitFor("health", settle, func() bool { return b.result("clauster-ctl", "health").Code == 0 })
+}
