@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -64,13 +65,12 @@ func (s *Server) Handler(door auth.Door) http.Handler {
 
 // guard is around every request: headers, bounds, and the end of a panic.
 func (s *Server) guard(door auth.Door, next http.Handler) http.Handler {
+	// Shared by all answers: nobody changes a value, Set and Add replace it.
+	always := http.Header{"X-Content-Type-Options": {"nosniff"}, "X-Frame-Options": {"DENY"}, "Referrer-Policy": {"same-origin"},
+		"Cache-Control": {"no-store"}, "Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"}}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		maps.Copy(h, always)
 		if r.TLS != nil && !local(r.Host) {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
