@@ -23,16 +23,24 @@ func (d *daemon) makeFigures(ctx context.Context, n *nouns, place *fleet.Place) 
 			return figuresOfStore{n.store, n.courier}
 		},
 		StoreRefused: n.storeRefused, Journal: n.following, OwnUnit: "clauster-api.service",
-		ReloadFault: func() string {
-			if p := d.settings.faulty(); p != nil {
-				return p.Detail
-			}
-			return ""
-		},
-		Cgroups: place.Cgroups, Machine: metrics.NewHost("/proc", "/var/lib/clauster")}
+		ConfigFault: d.configFault,
+		Cgroups:     place.Cgroups, Machine: metrics.NewHost("/proc", "/var/lib/clauster")}
 	// Where the bridges' slice lies; the root for the system manager.
 	_ = n.link.Do(ctx, func(b *systemd.Bus) (err error) { n.sources.ControlGroup, err = b.ControlGroup(ctx); return err })
 	n.board = metrics.NewBoard(n.sources)
+}
+
+// configFault is what is wrong with the configuration on the disk, and what is
+// in force instead.
+func (d *daemon) configFault() string {
+	p := d.settings.faulty()
+	switch {
+	case p == nil:
+		return ""
+	case d.settings.good.Load():
+		return p.Detail + "; the one before stays in force"
+	}
+	return p.Detail + "; the defaults are in force, and the web door is closed"
 }
 
 // figuresOfStore counts only targets that are of interest as failing: one that

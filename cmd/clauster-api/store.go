@@ -7,6 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -28,7 +30,11 @@ func storeWord(ctx context.Context, w world, args []string) error {
 	if err != nil || len(words) != 1 || words[0] != "check" {
 		return &exitError{exitUsage, fmt.Errorf("cannot understand store %s: it wants check", strings.Join(args, " ")), "clauster-ctl store --help"}
 	}
-	r, err := store.Check(ctx, w.databasePath())
+	path := w.databasePath()
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return &exitError{exitUnreachable, fmt.Errorf("cannot check the database: there is no %s yet", path), w.commands("systemctl start clauster-api makes it")}
+	}
+	r, err := store.Check(ctx, path)
 	if err != nil {
 		return &exitError{exitUnreachable, err, w.commands(hintOf(err))}
 	}

@@ -61,7 +61,7 @@ func healthServer(t *testing.T, w *watched, cfg *config.Config, who auth.Princip
 			return []wire.Instance{{Instance: "blog", Project: "blog", Status: bridge.Stopped}}
 		},
 		Systemd: w, Home: w, Store: func() metrics.Store { return w }, StoreRefused: func() *wire.Problem { return nil },
-		Journal: func() metrics.Following { return metrics.Following{} }, ReloadFault: func() string { return "" },
+		Journal: func() metrics.Following { return metrics.Following{} }, ConfigFault: func() string { return "" },
 		Cgroups: cgroup.System(), Machine: metrics.NewHost("/proc", "/")}
 	board, traffic := metrics.NewBoard(src), metrics.NewTraffic()
 	t.Cleanup(board.Close)

@@ -165,8 +165,8 @@ func tally(counts map[string]int) string {
 }
 
 func (b *Board) config(context.Context) Finding {
-	if fault := b.src.ReloadFault(); fault != "" {
-		return Finding{wire.Degraded, "the last reload kept the old configuration: " + fault, "clauster-ctl config check"}
+	if fault := b.src.ConfigFault(); fault != "" {
+		return Finding{wire.Degraded, fault, "clauster-ctl config check"}
 	}
 	return Finding{Status: wire.Healthy, Detail: "as loaded"}
 }

@@ -99,7 +99,7 @@ func newFakes(t testing.TB, n int) (*fakes, *Sources) {
 			return f.store
 		},
 		StoreRefused: func() *wire.Problem { return f.refused }, Journal: func() Following { return f.following },
-		ReloadFault: func() string { return f.fault }, OwnUnit: "clauster-api.service",
+		ConfigFault: func() string { return f.fault }, OwnUnit: "clauster-api.service",
 		Cgroups: cgroup.Host{Root: root, Proc: "/proc"}, Machine: NewHost("/proc", "/")}
 	return f, src
 }

@@ -66,9 +66,9 @@ type Sources struct {
 	// StoreRefused says why, nil while it is not.
 	StoreRefused func() *wire.Problem
 	Journal      func() Following
-	// ReloadFault is why the last reload kept the old configuration, "" where
-	// it did not.
-	ReloadFault func() string
+	// ConfigFault is what is wrong with the configuration on the disk and what is
+	// in force instead, "" where it is the one in force.
+	ConfigFault func() string
 	// OwnUnit is the unit of this service, whose watchdog is shown too.
 	OwnUnit string
 

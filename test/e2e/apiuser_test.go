@@ -148,6 +148,7 @@ func TestUserModeAPICtl(t *testing.T) {
 		}
 		return r
 	}
+	ctl(4, "clauster.db yet", "store", "check") // nobody has asked the API for anything
 	ctl(0, "HEALTHY", "health")
 	ctl(0, "running", "start", "seen")
 	b.MustWaitFor("its events", settle, func() bool {
