@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"clauster/pkg/bridge"
 	"clauster/pkg/control"
@@ -94,14 +95,23 @@ func (t *Tails) begin(i bridge.Instance, r *ring) {
 	m := &merge{add: r.add}
 	began := make(chan struct{}, 1) // a keeper has begun to serve
 	began <- struct{}{}             // perhaps long ago
-	r.group.Go(func() { r.end(t.follow(ctx, i, m, r.filled, began)) })
-	if t.source.Watch != nil {
-		r.group.Go(func() { t.watch(ctx, i, m, began) })
-	}
+	asked := make(chan struct{})    // it answers, or there is none
+	r.group.Go(func() { r.end(t.follow(ctx, i, m, r.filled, asked, began)) })
+	r.group.Go(func() { t.watch(ctx, i, m, sync.OnceFunc(func() { close(asked) }), began) })
 }
 
-// follow gives the journal's lines to m until ctx or the journal ends.
-func (t *Tails) follow(ctx context.Context, i bridge.Instance, m *merge, filled, began chan struct{}) error {
+// askedWait is how long the past waits for the keeper's answer.
+const askedWait = 200 * time.Millisecond
+
+// follow gives the journal's lines to m until ctx or the journal ends. The past
+// is read once the keeper has said where its lines begin: that place is in it
+// then, and nothing has to be held until journald tells of it.
+func (t *Tails) follow(ctx context.Context, i bridge.Instance, m *merge, filled chan<- struct{}, asked <-chan struct{}, began chan<- struct{}) error {
+	select {
+	case <-asked:
+	case <-time.After(askedWait):
+	case <-ctx.Done():
+	}
 	cursor := ""
 	err := t.source.Read(ctx, journal.Query{Lines: backlog, Matches: Matches(t.origin, i)}, func(e journal.Entry) error {
 		cursor = e.Cursor
@@ -135,14 +145,20 @@ func serves(e bridge.Event) bool {
 }
 
 // watch listens to the instance's keeper, and to the next one after it.
-func (t *Tails) watch(ctx context.Context, i bridge.Instance, m *merge, began <-chan struct{}) {
+func (t *Tails) watch(ctx context.Context, i bridge.Instance, m *merge, asked func(), began <-chan struct{}) {
+	defer asked()
+	if t.source.Watch == nil {
+		return
+	}
+	watching := func(w control.Watching) { m.watching(w); asked() }
 	for {
 		select {
 		case <-began:
 		case <-ctx.Done():
 			return
 		}
-		_ = t.source.Watch(ctx, i, m.watching, func(l control.Line) { m.fromKeeper(l, lineOfKeeper(l)) })
+		_ = t.source.Watch(ctx, i, watching, func(l control.Line) { m.fromKeeper(l, lineOfKeeper(l)) })
+		asked()
 	}
 }
 

@@ -66,12 +66,13 @@ func (b *bed) seen(kind, text string) {
 	})
 }
 
-// quick measures from a line's writing to its arrival at a viewer. It may take
-// a moment until the API has found a new keeper.
+// quick measures from a line's writing to its arrival at a viewer. The first
+// lines of a new keeper come by the journal: it is what tells of that keeper.
 func (b *bed) quick(when string) {
 	b.t.Helper()
 	file := strings.TrimSpace(b.MustSh(`ls -t /run/clauster/spool/seen/debug-*.log | head -1`))
 	const count = 300
+	b.MustRunAs("op", callerPath, "probe", file, "40", "10")
 	for attempt := 0; ; attempt++ {
 		begun := time.Now().UnixMicro()
 		b.MustRunAs("op", callerPath, "probe", file, fmt.Sprint(count), "10")
