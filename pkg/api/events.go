@@ -40,7 +40,7 @@ const defaultEvents = 100
 
 // Routes gives its routes.
 func (e *Events) Routes() []Route {
-	filter := []Param{{"kind", "only this kind, or these, separated by commas", listOf(eventKinds())}, {"instance", "only of this instance", matching(instancePattern)}, {"project", "only of this project", nil}}
+	filter := []Param{{"kind", "only this kind, or these, separated by commas", listOf(eventKinds())}, {"instance", "only of this instance", matchingOrEmpty(instancePattern)}, {"project", "only of this project", nil}}
 	return []Route{
 		{Method: http.MethodGet, Path: "/api/v1/events", Access: auth.ScopeRead, NeedsStore: true, Handle: e.list, Answer: wire.Events{},
 			Summary: "Events of the past, newest first",
@@ -49,7 +49,7 @@ func (e *Events) Routes() []Route {
 				Param{"after", "seq: only newer ones; next of the page before, with order=asc", whole(0, math.MaxInt64)}, Param{"order", "desc (newest first, the default) or asc", oneOf([]string{"desc", "asc"})})},
 		{Method: http.MethodGet, Path: "/api/v1/events/stream", Access: auth.ScopeRead, NeedsStore: true, Handle: e.stream, Media: "text/event-stream",
 			Summary: "Events as they come, as server-sent events: id is the event's id, event its kind, data the event; the header Last-Event-ID replays what came after it",
-			Query:   append(filter, Param{"last_event_id", "as the header, for clients that cannot set one", matching(uuidPattern)})},
+			Query:   append(filter, Param{"last_event_id", "as the header, for clients that cannot set one", matchingOrEmpty(uuidPattern)})},
 	}
 }
 

@@ -20,13 +20,22 @@ const (
 
 func matching(pattern string) Schema { return Schema{"type": "string", "pattern": pattern} }
 
+// matchingOrEmpty is for parameters: an empty one is as none, which forms send.
+func matchingOrEmpty(pattern string) Schema {
+	return matching("^(" + strings.Trim(pattern, "^$") + ")?$")
+}
+
 func whole(least, most int64) Schema {
 	return Schema{"type": "integer", "minimum": least, "maximum": most}
 }
 
-func moment() Schema { return Schema{"type": "string", "format": "date-time"} }
+func moment() Schema {
+	return Schema{"type": "string", "anyOf": []any{Schema{"format": "date-time"}, Schema{"maxLength": 0}}}
+}
 
-func oneOf[T ~string](words []T) Schema { return Schema{"type": "string", "enum": words} }
+func oneOf[T ~string](words []T) Schema {
+	return Schema{"type": "string", "enum": append([]T{""}, words...)}
+}
 
 // listOf is some of the words, with commas between them.
 func listOf(words []string) Schema {
