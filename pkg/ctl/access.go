@@ -42,7 +42,7 @@ func (a *App) needEntitled(verb string, what ...string) error {
 }
 
 func (a *App) sudoHint(what ...string) string {
-	return fmt.Sprintf("sudo clauster-ctl %s, or for good: sudo usermod -aG %s %s and a new login",
+	return fmt.Sprintf("sudo clauster-ctl %s, or for good, where no bridge runs as you: sudo usermod -aG %s %s and a new login",
 		strings.Join(what, " "), apiGroup, a.userName())
 }
 
