@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -355,6 +356,37 @@ func TestFloodOfNudges(t *testing.T) {
 		if n := src.reads.Load(); n < 60 || n > idleReads+70 {
 			t.Errorf("%d reads", n)
 		}
+	})
+}
+
+// Nudges about events that are known already do not delay the next one, however
+// long it goes on.
+func TestNudgesOfLivelyBridges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		i := New(Options{Journal: src, Log: slog.New(slog.DiscardHandler)})
+		i.newest = "x"
+		ctx, cancel := context.WithCancel(t.Context())
+		items := make(chan item, 1000)
+		var hurry sync.WaitGroup
+		hurry.Go(func() { i.hurry(ctx, items) })
+		for n := range 200 {
+			src.hurried = []journal.Entry{entry(n, bridge.EventCrash, time.Now())}
+			before := src.reads.Load()
+			i.Nudge()
+			synctest.Wait()
+			if src.reads.Load() == before {
+				t.Fatalf("event %d waits for the follower", n)
+			}
+			src.hurried = nil
+			for range 2 {
+				i.Nudge()
+				<-time.After(130 * time.Millisecond)
+				synctest.Wait()
+			}
+		}
+		cancel()
+		hurry.Wait()
 	})
 }
 

@@ -13,6 +13,8 @@ import (
 // therefore read at once, and again shortly after, since journald may not have
 // written the entry yet. Anybody among the bridge user's processes can send
 // datagrams, so reads that find nothing are counted: a few, then one a second.
+// What a real event gives back pays for the nudges of others read with it: a
+// bridge that restarts sends three at once, and the next crash is not to wait.
 const (
 	idleReads     = 30 // reads for nothing that may come at once
 	idleReadEvery = time.Second
@@ -50,6 +52,7 @@ func (i *Ingester) hurry(ctx context.Context, items chan<- item) {
 				break
 			}
 			if i.readAfter(ctx, items) {
+				room = min(idleReads, room+2*len(nudgeDelays()))
 				break
 			}
 			room--
