@@ -41,6 +41,7 @@ func TestBench(t *testing.T) {
 	b := furnish(t)
 	rows := b.latencies()
 	rows = append(rows, b.flood())
+	b.coldStart()
 	rows = append(rows, b.atScale()...)
 	b.peer = measurePeer(t)
 	rows = append(rows, b.withAPI()...)
@@ -53,6 +54,7 @@ type bench struct {
 	*machine.Machine
 	t    *testing.T
 	peer peer
+	cold starts
 }
 
 // furnish boots a machine with our package and the stand-in.

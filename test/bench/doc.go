@@ -2,6 +2,6 @@
 // writes the table of docs/performance.md (make bench). Everything in a table
 // comes from one run on one machine: ratios mean something, absolute times are
 // those of that machine. Nothing here fails for being slow; it fails only when
-// it cannot measure. The peer's figures are those of the Python product,
-// measured on a machine of the same kind.
+// it cannot measure. The peer is the Python product; where PyPI is reached it is
+// measured in the same run.
 package bench
