@@ -40,18 +40,20 @@ type loop struct {
 	frozen  string
 	apiSeen map[string]time.Time // last api_error event of each kind
 
-	ladder   []rung
-	stepAt   time.Time // of the next rung, or of giving up
-	holdAt   time.Time // a question has stood since promptPatience before
-	lookAt   time.Time // at the session file
-	healthAt time.Time // a changed health is told then, if it still stands
-	toldAt   time.Time // when a health was told last
-	memoryAt time.Time // when OOM kills were told last
-	dogAt    time.Time // of the next WATCHDOG=1
-	checking bool      // a SIGTERM is being checked
-	recheck  bool      // another one came meanwhile
-	broken   bool      // the bridge cannot be looked after by this process
-	snapshot atomic.Pointer[control.State]
+	ladder    []rung
+	stepAt    time.Time     // of the next rung, or of giving up
+	holdAt    time.Time     // a question has stood since promptPatience before
+	lookAt    time.Time     // at the session file
+	healthAt  time.Time     // a changed health is told then, if it still stands
+	toldAt    time.Time     // when a health was told last
+	awaited   bridge.Health // the word that is told at healthAt
+	changedAt time.Time     // when its word was another last
+	memoryAt  time.Time     // when OOM kills were told last
+	dogAt     time.Time     // of the next WATCHDOG=1
+	checking  bool          // a SIGTERM is being checked
+	recheck   bool          // another one came meanwhile
+	broken    bool          // the bridge cannot be looked after by this process
+	snapshot  atomic.Pointer[control.State]
 }
 
 // busyTooLong is how long a pump may be at one piece of work before the

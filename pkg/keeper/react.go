@@ -113,11 +113,8 @@ func (l *loop) followHealth(e evidence) {
 	case health == r.Health && why == r.Why:
 		l.healthAt = time.Time{}
 		return
-	case l.healthAt.IsZero():
-		l.healthAt = now.Add(healthSettle)
-		if next := l.toldAt.Add(healthGap); next.After(l.healthAt) {
-			l.healthAt = next
-		}
+	case l.healthAt.IsZero() || health != r.Health && l.awaited == r.Health:
+		l.armHealth(health, now)
 		return
 	case now.Before(l.healthAt):
 		return
@@ -127,9 +124,24 @@ func (l *loop) followHealth(e evidence) {
 	r.Health, r.Why = health, why
 	l.mustSave()
 	if changed {
+		l.changedAt = now
 		l.event(bridge.EventHealth, string(health)+": "+why, fields{bridge.FieldHealth: string(health), bridge.FieldReason: why})
 	}
 	l.tell(string(health), why)
+}
+
+// armHealth sets when a health is told. A word waits for the last word only:
+// the number of sessions on the screen, which may come just behind READY, would
+// else hide a connection lost within the seconds after.
+func (l *loop) armHealth(health bridge.Health, now time.Time) {
+	last := l.toldAt
+	if health != l.st.Run.Health {
+		last = l.changedAt
+	}
+	l.awaited, l.healthAt = health, now.Add(healthSettle)
+	if next := last.Add(healthGap); next.After(l.healthAt) {
+		l.healthAt = next
+	}
 }
 
 // giveUp ends a bridge that is not ready and will not be.
