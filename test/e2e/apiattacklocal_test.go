@@ -52,7 +52,7 @@ func TestAPIAttackedByAccounts(t *testing.T) {
 				b.MustRunAs("op", "perl", "-MSocket", "-e", fmt.Sprintf(`for (1..%d) { socket(S, PF_INET, SOCK_STREAM, 0); bind(S, pack_sockaddr_in(0, inet_aton("%s"))); connect(S, pack_sockaddr_in(7621, inet_aton("127.0.0.1"))) or die "$!"; syswrite(S, "%s"); %s }`,
 					soak(3, 100), address, request, after))
 			}
-			down(b, "an agent that " + what)
+			down(b, "an agent that "+what)
 		}
 		for _, headers := range [][]string{{}, {"Remote-User: ann"}, {"X-Forwarded-For: 192.0.2.1"}, {"Authorization: Bearer clauster_pat_" + strings.Repeat("A", 43)}, {"Cookie: clauster_session=" + strings.Repeat("A", 43)}, {ownOrigin}} {
 			if a := b.askWeb("op", "POST", "/api/v1/instances", start, headers...); a.Status != 403 && a.Status != 401 {
