@@ -182,7 +182,7 @@ func (s *server) start(ctx context.Context, program string) (time.Duration, erro
 			res.Body.Close()
 			return time.Since(begin), nil
 		}
-		time.Sleep(2 * time.Millisecond)
+		<-time.After(2 * time.Millisecond) // there is nothing to wait for but its answer
 	}
 	s.stop()
 	return 0, errors.New("the peer does not answer")
