@@ -105,9 +105,15 @@ func (b *bench) project(name, keys string) {
 
 func (b *bench) probe(into any, args ...string) {
 	b.t.Helper()
-	text := b.MustRun(append([]string{"/root/probe"}, args...)...)
-	if err := json.Unmarshal([]byte(text), into); err != nil {
-		b.t.Fatalf("cannot read what the probe says of %v: %v\n%s", args, err, text)
+	r, err := b.RunContext(b.t.Context(), machine.Command{Args: append([]string{"/root/probe"}, args...), Timeout: 5 * time.Minute})
+	if err == nil && r.Code != 0 {
+		err = fmt.Errorf("exit code %d\n%s", r.Code, r.Stderr)
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(r.Stdout), into)
+	}
+	if err != nil {
+		b.t.Fatalf("cannot learn from the probe: %v: %v\n%s", args, err, r.Stdout)
 	}
 }
 
