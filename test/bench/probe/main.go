@@ -87,7 +87,7 @@ func measure(ctx context.Context, word string, n int, args []string) (any, error
 	case "latency":
 		return latency(n, args[0], args[1])
 	case "rate":
-		return rate(n, args[0])
+		return rate(ctx, n, args[0])
 	case "bare":
 		return nil, bare(args[0])
 	case "resident":

@@ -52,26 +52,36 @@ func restart(ctx context.Context, n int) (any, error) {
 	return figures(ms), nil
 }
 
-// sandbox starts /bin/true with everything that the API's unit asks systemd
-// for: what of a cold start is systemd's own.
-func sandbox(ctx context.Context, n int) (any, error) {
+// sandboxed is the API's unit with another program: everything that it asks
+// systemd for, and nothing that belongs to the API alone.
+func sandboxed(kind, program string) (string, error) {
 	unit, err := os.ReadFile("/usr/lib/systemd/system/" + apiUnit)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	var text strings.Builder
 	for line := range strings.Lines(string(unit)) {
 		switch key, _, _ := strings.Cut(line, "="); key {
 		case "Type":
-			text.WriteString("Type=oneshot\n")
+			text.WriteString("Type=" + kind + "\n")
 		case "ExecStart":
-			text.WriteString("ExecStart=/bin/true\n")
+			text.WriteString("ExecStart=" + program + "\n")
 		case "Requires", "After", "Wants", "ExecReload", "Restart", "RestartSec", "WatchdogSec":
 		default:
 			text.WriteString(line)
 		}
 	}
-	bus, err := plain(ctx, text.String())
+	return text.String(), nil
+}
+
+// sandbox starts /bin/true in the API's sandbox: what of a cold start is
+// systemd's own.
+func sandbox(ctx context.Context, n int) (any, error) {
+	text, err := sandboxed("oneshot", "/bin/true")
+	if err != nil {
+		return nil, err
+	}
+	bus, err := plain(ctx, text)
 	if err != nil {
 		return nil, err
 	}
