@@ -77,7 +77,8 @@ type goldenEnd struct {
 func (b *bed) end(instance string) (goldenEnd, bool) {
 	b.t.Helper()
 	unit := "clauster@" + instance + ".service"
-	e := goldenEnd{exit: "0"}
+	// The state first: what systemd says of the end is in the journal by then.
+	e := goldenEnd{exit: "0", state: b.MustShow(unit, "ActiveState")}
 	for _, entry := range b.MustJournal("CLAUSTER_INSTANCE="+instance, "CLAUSTER_EVENT=stop", "CLAUSTER_EVENT=crash", "CLAUSTER_EVENT=error",
 		"+", "UNIT="+unit, "MESSAGE_ID="+unitProcessExit, "MESSAGE_ID="+unitRestartQueued) {
 		switch {
@@ -93,7 +94,6 @@ func (b *bed) end(instance string) (goldenEnd, bool) {
 			e.exit = entry.Get("EXIT_STATUS")
 		}
 	}
-	e.state = b.MustShow(unit, "ActiveState")
 	return e, e.event != nil && (e.again || e.state == "failed" || e.state == "inactive")
 }
 

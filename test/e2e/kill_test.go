@@ -124,7 +124,7 @@ func TestRestartMeetsDeadKeeper(t *testing.T) {
 	b.MustSh(`kill -STOP "$1"; systemctl restart --no-block "$2"; kill -KILL "$1"`, strconv.Itoa(b.keeperPID("re-dead")), "clauster@re-dead")
 	b.MustWaitFor("another run", settle, func() bool {
 		s := b.status("re-dead")
-		return s.Status == "running" && s.Run != old.Run
+		return s.Status == "running" && s.Health == "ok" && s.Run != old.Run // ready, not only alive
 	})
 	if now := b.status("re-dead"); now.PID == old.PID {
 		t.Errorf("the restart left process %d", old.PID)
