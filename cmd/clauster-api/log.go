@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -38,12 +40,31 @@ func (p *prefixer) Write(line []byte) (int, error) {
 			text, priority = rest, l.priority
 		}
 	}
+	text = plain(text)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, err := fmt.Fprintf(p.to, "<%d>%s", priority, text); err != nil {
 		return 0, err
 	}
 	return len(line), nil
+}
+
+// plain takes the sentence of a line out of msg="…": people read it in the
+// journal, where quotes within quotes are hard on the eye.
+func plain(line []byte) []byte {
+	rest, found := bytes.CutPrefix(line, []byte("msg="))
+	if !found {
+		return line
+	}
+	quoted, err := strconv.QuotedPrefix(string(rest))
+	if err != nil {
+		return rest
+	}
+	sentence, err := strconv.Unquote(quoted)
+	if err != nil || strings.ContainsAny(sentence, "\r\n") {
+		return line
+	}
+	return append([]byte(sentence), rest[len(quoted):]...)
 }
 
 // logLevel is slog's level of log_level.
