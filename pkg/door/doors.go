@@ -38,12 +38,15 @@ type Door struct {
 
 // Doors are running servers.
 type Doors struct {
-	servers  []*http.Server
-	group    sync.WaitGroup
-	streams  context.CancelFunc // ends every request's context
-	inFlight atomic.Int64
-	last     atomic.Int64 // Unix nanoseconds of the last request's begin or end
-	log      *slog.Logger
+	servers   []*http.Server
+	listeners []net.Listener
+	draining  atomic.Bool
+	arrivals  arrivals
+	group     sync.WaitGroup
+	streams   context.CancelFunc // ends every request's context
+	inFlight  atomic.Int64
+	last      atomic.Int64 // Unix nanoseconds of the last request's begin or end
+	log       *slog.Logger
 }
 
 // Open starts serving. Drain ends it.
@@ -60,13 +63,15 @@ func Open(log *slog.Logger, doors ...Door) *Doors {
 			TLSConfig:         door.TLS,
 			ErrorLog:          slog.NewLogLogger(log.With("door", door.Name).Handler(), slog.LevelDebug),
 			BaseContext:       func(net.Listener) context.Context { return base },
-			ConnContext:       door.Connected,
+			ConnContext:       d.connected(door.Connected),
+			ConnState:         d.arrivals.state,
 		}
 		d.servers = append(d.servers, s)
 		for _, l := range door.Listeners {
 			if door.Limit > 0 {
 				l = newLimited(l, door.Limit)
 			}
+			d.listeners = append(d.listeners, l)
 			d.group.Go(func() { d.serve(s, l, door) })
 		}
 	}
@@ -80,8 +85,18 @@ func (d *Doors) serve(s *http.Server, l net.Listener, door Door) {
 	} else {
 		err = s.Serve(l)
 	}
-	if !errors.Is(err, http.ErrServerClosed) {
+	if !d.draining.Load() {
 		d.log.Error("cannot serve any longer", "door", door.Name, "error", err)
+	}
+}
+
+// connected lets the drain know a connection, too.
+func (d *Doors) connected(next func(context.Context, net.Conn) context.Context) func(context.Context, net.Conn) context.Context {
+	return func(ctx context.Context, c net.Conn) context.Context {
+		if next != nil {
+			ctx = next(ctx, c)
+		}
+		return d.arrivals.connected(ctx, c)
 	}
 }
 
@@ -90,6 +105,7 @@ func (d *Doors) serve(s *http.Server, l net.Listener, door Door) {
 func (d *Doors) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.inFlight.Add(1)
+		d.arrivals.begun(r)
 		d.touch()
 		defer func() {
 			d.touch()
@@ -110,8 +126,18 @@ func (d *Doors) InFlight() int { return int(d.inFlight.Load()) }
 func (d *Doors) LastUse() time.Time { return time.Unix(0, d.last.Load()) }
 
 // Drain stops accepting, ends the streams and waits for the other requests
-// until ctx ends. What connects from now on waits in systemd's sockets.
+// until ctx ends, those of connections included that have been accepted and
+// have not asked yet. What connects from now on waits in systemd's sockets.
 func (d *Doors) Drain(ctx context.Context) error {
+	d.draining.Store(true)
+	for _, l := range d.listeners {
+		l.Close()
+	}
+	d.group.Wait()
+	for _, s := range d.servers {
+		s.SetKeepAlivesEnabled(false) // closes the idle ones
+	}
+	d.arrivals.wait(ctx)
 	d.streams()
 	var errs []error
 	for _, s := range d.servers {
@@ -119,6 +145,5 @@ func (d *Doors) Drain(ctx context.Context) error {
 			errs = append(errs, err, s.Close())
 		}
 	}
-	d.group.Wait()
 	return errors.Join(errs...)
 }

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +72,71 @@ func TestDrain(t *testing.T) {
 	if err := <-done; err != nil || d.InFlight() != 0 {
 		t.Errorf("%v, %d in flight", err, d.InFlight())
 	}
+}
+
+// closing tells when a listener is closed.
+type closing struct {
+	net.Listener
+	closed func()
+}
+
+func (l closing) Close() error {
+	defer l.closed()
+	return l.Listener.Close()
+}
+
+// A connection that was accepted before a drain began, and asks after it, is
+// answered.
+func TestDrainAnswersArrivals(t *testing.T) {
+	closed := make(chan struct{})
+	l := closing{listen(t), sync.OnceFunc(func() { close(closed) })}
+	accepted := make(chan struct{}, 1)
+	d := Open(quiet(), Door{Name: "web", Listeners: []net.Listener{l},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "whole") }),
+		Connected: func(ctx context.Context, _ net.Conn) context.Context {
+			accepted <- struct{}{}
+			return ctx
+		}})
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	<-accepted
+	done := make(chan error)
+	go func() { done <- d.Drain(t.Context()) }()
+	<-closed
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(c)
+	if err != nil || !strings.HasSuffix(string(answer), "whole") || !strings.Contains(string(answer), "Connection: close") {
+		t.Errorf("%v %q", err, answer)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// One that never asks does not hold the drain up for long.
+func TestDrainLeavesTheSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a arrivals
+		here, there := net.Pipe()
+		defer here.Close()
+		defer there.Close()
+		a.state(here, http.StateNew)
+		began := time.Now()
+		a.wait(t.Context())
+		if took := time.Since(began); took != arrivalWait {
+			t.Errorf("waited %v", took)
+		}
+		a.state(here, http.StateClosed)
+		a.wait(t.Context())
+		if took := time.Since(began); took != arrivalWait {
+			t.Errorf("waited %v for nobody", took)
+		}
+	})
 }
 
 // More connections than there are places wait until one is given back.

@@ -6,7 +6,8 @@
 //	caller sink ADDRESS FILE [STATUS [LOCATION]]
 //	    answers every request with STATUS and appends it to FILE as a JSON line
 //	caller hammer SOCKET CLIENTS SECONDS PATH
-//	    asks without pause and prints {"answered", "refused", "cut", "bad"}
+//	    asks without pause, every second client by a new connection each time,
+//	    and prints {"answered", "refused", "cut", "bad"}
 //	caller stream SOCKET PATH FILE [LAST-EVENT-ID]
 //	    appends each server-sent event's id and name to FILE, and dials again with
 //	    the last id whenever the stream ends
@@ -178,9 +179,10 @@ func hammer(args []string) error {
 	var answered, refused, cut, bad atomic.Int64
 	end := time.Now().Add(time.Duration(seconds) * time.Second)
 	var group sync.WaitGroup
-	for range clients {
+	for i := range clients {
 		group.Go(func() {
 			c := through(args[0])
+			c.Transport.(*http.Transport).DisableKeepAlives = i%2 == 1 // a client asks twice only on a used connection
 			for time.Now().Before(end) {
 				res, err := c.Get("http://clauster" + args[3])
 				switch {
