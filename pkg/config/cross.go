@@ -3,9 +3,11 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
+	"clauster/pkg/address"
 	"clauster/pkg/bridge"
 )
 
@@ -94,12 +96,32 @@ func (l *loader) checkTargets() {
 	if c.Notifications.Enabled && len(c.Notifications.URLs) == 0 && !l.faulty["notifications.urls"] {
 		l.warnAt("notifications.enabled", "notifications.urls names no target, so nothing is sent", "")
 	}
+	l.checkPrivateTargets()
 	cert, key := c.TLS.CertFile != "" || l.faulty["tls.cert_file"], c.TLS.KeyFile != "" || l.faulty["tls.key_file"]
 	if cert && !key {
 		l.faultAt("tls.cert_file", "it needs tls.key_file", "")
 	}
 	if key && !cert {
 		l.faultAt("tls.key_file", "it needs tls.cert_file", "")
+	}
+}
+
+// checkPrivateTargets warns of webhooks that no event will ever reach. Which
+// address a name has is found out when it is dialled.
+func (l *loader) checkPrivateTargets() {
+	w := l.cfg.Webhooks
+	if !w.Enabled || !w.BlockPrivateTargets || l.faulty["webhooks.urls"] {
+		return
+	}
+	for i, text := range w.URLs {
+		u, err := url.Parse(text)
+		if err != nil {
+			continue // a fault, which is told
+		}
+		if what := address.Blocked(u.Hostname()); what != "" {
+			l.warnAt("webhooks.urls", fmt.Sprintf("the host of URL %d is %s, so every post to it is refused", i+1, what),
+				"set webhooks.block_private_targets = false if it is meant")
+		}
 	}
 }
 

@@ -240,6 +240,9 @@ memory_high = "2G"
 permission_mode = "bypassPermissions"
 [auth.reverse_proxy]
 shared_secert = "` + secretText + `"
+[webhooks]
+enabled = true
+urls = ["https://hooks.example.com/x", "http://localhost:9001/` + secretText + `", "http://10.1.2.3/"]
 `), Environ: []string{"CLAUSTER_CLAUDE_BINRY=x", "CLAUSTER_SESSION_SECRET=" + secretText, "CLAUSTER_STATE_DIR=/x", "CLAUSTER_CONFIG=/etc/clauster/clauster.toml"}})
 	want := []string{
 		`T:2: state_dir: it is replaced by /var/lib/clauster: directories come from systemd (StateDirectory=, RuntimeDirectory=) | take the key out`,
@@ -253,6 +256,8 @@ shared_secert = "` + secretText + `"
 		`T:15: projects.blog.memory_high = "2G": memory_high is above memory_max and so has no effect`,
 		`T:17: instance_defaults.permission_mode = "bypassPermissions": no project allows it, so every start is refused | set allow_bypass_permissions = true in [projects.NAME], for each project that may`,
 		`T:19: auth.reverse_proxy.shared_secert: the key is not known and has no effect | did you mean auth.reverse_proxy.shared_secret?`,
+		`T:22: webhooks.urls = (hidden): the host of URL 2 is loopback, so every post to it is refused | set webhooks.block_private_targets = false if it is meant`,
+		`T:22: webhooks.urls = (hidden): the host of URL 3 is private, so every post to it is refused | set webhooks.block_private_targets = false if it is meant`,
 		`environment CLAUSTER_CLAUDE_BINRY: no key has this name, so it has no effect | did you mean CLAUSTER_CLAUDE_BINARY?`,
 		`environment CLAUSTER_SESSION_SECRET: it is replaced by the systemd credential clauster.session_secret: the signing key is made once and kept in the state directory; a systemd credential overrides it | take the variable out`,
 		`environment CLAUSTER_STATE_DIR: state_dir: it is replaced by /var/lib/clauster: directories come from systemd (StateDirectory=, RuntimeDirectory=) | take the key out`,

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"clauster/pkg/address"
 	"clauster/pkg/store"
 	"clauster/pkg/wire"
 )
@@ -39,14 +40,14 @@ func TestPrivateTargets(t *testing.T) {
 		"198.51.100.1", "203.0.113.7", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
 		"::", "::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::127.0.0.1", "::10.0.0.1", "64:ff9b::127.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b:1::1.1.1.1",
 		"fe80::1", "fec0::1", "fc00::1", "fdff::1", "ff02::1", "100::1", "2001:db8::1", "2001::1", "2001:2::1", "2002:7f00:1::", "3fff::1", "5f00::1", "4000::1"} {
-		if private(netip.MustParseAddr(a)) == "" {
+		if address.What(netip.MustParseAddr(a)) == "" {
 			t.Errorf("%s counts as public", a)
 		}
 		g := newGuard(&names{answers: [][]string{{"93.184.215.14", a}}})
-		if _, err := g.resolve(t.Context(), "innocent.example"); !errors.Is(err, ErrPrivate) {
+		if _, err := g.resolve(t.Context(), "innocent.example"); !errors.Is(err, address.ErrPrivate) {
 			t.Errorf("a name for %s: %v", a, err)
 		}
-		if _, err := g.resolve(t.Context(), a); !errors.Is(err, ErrPrivate) {
+		if _, err := g.resolve(t.Context(), a); !errors.Is(err, address.ErrPrivate) {
 			t.Errorf("%s: %v", a, err)
 		}
 	}
@@ -58,7 +59,7 @@ func TestPrivateTargets(t *testing.T) {
 		}
 	}
 	for _, a := range []string{"1.1.1.1", "93.184.215.14", "172.32.0.1", "100.128.0.1", "192.0.1.1", "198.20.0.1", "2606:4700::1111", "2a00::1", "64:ff9b::1.1.1.1", "::ffff:1.1.1.1"} {
-		if what := private(netip.MustParseAddr(a)); what != "" {
+		if what := address.What(netip.MustParseAddr(a)); what != "" {
 			t.Errorf("%s counts as %s", a, what)
 		}
 	}
@@ -112,52 +113,9 @@ func TestRebinding(t *testing.T) {
 // TestControlJudgesAgain: the last word is at the socket.
 func TestControlJudgesAgain(t *testing.T) {
 	g := newGuard(nil)
-	if conn, err := g.dialer.DialContext(t.Context(), "tcp", "127.0.0.1:9"); !errors.Is(err, ErrPrivate) {
+	if conn, err := g.dialer.DialContext(t.Context(), "tcp", "127.0.0.1:9"); !errors.Is(err, address.ErrPrivate) {
 		t.Error(conn, err)
 	}
-}
-
-// FuzzHost: a host in a URL is an address that is judged, a name to be asked
-// for, or refused; never a name that some resolver reads as an address.
-func FuzzHost(f *testing.F) {
-	for _, seed := range []string{"127.1", "0x7f.1", "::1", "example.com", "a.0x1", "1.2.3.4", "::ffff:7f00:1", "fe80::1%1"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, host string) {
-		addr, literal, err := readHost(host)
-		switch {
-		case err != nil:
-		case literal:
-			again, err := netip.ParseAddr(addr.String())
-			if err != nil || private(again) != private(addr) {
-				t.Fatalf("%q: %v %v", host, addr, err)
-			}
-		case net.ParseIP(host) != nil || strings.Trim(host, "0123456789.") == "" || strings.ContainsAny(host, ":%"):
-			t.Fatalf("%q counts as a name", host)
-		}
-	})
-}
-
-// FuzzAddress: a public address is one by the standard library's lights too.
-func FuzzAddress(f *testing.F) {
-	for _, a := range []string{"127.0.0.1", "::ffff:10.0.0.1", "2001:db8::1", "64:ff9b::7f00:1", "8.8.8.8"} {
-		f.Add(netip.MustParseAddr(a).AsSlice())
-	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		a, ok := netip.AddrFromSlice(raw)
-		if !ok {
-			return
-		}
-		u := a.Unmap()
-		if private(a) == "" && (u.IsLoopback() || u.IsPrivate() || u.IsLinkLocalUnicast() || u.IsMulticast() || u.IsUnspecified() || !u.IsGlobalUnicast()) {
-			t.Fatalf("%s counts as public", a)
-		}
-		if u.Is4() {
-			if b := u.As4(); private(a) != private(netip.AddrFrom16([16]byte{0, 0x64, 0xff, 0x9b, 12: b[0], b[1], b[2], b[3]})) {
-				t.Fatalf("%s is something else behind a NAT64", a)
-			}
-		}
-	})
 }
 
 // TestDeadAddressLeavesTimeForTheNext: of two addresses the first answers
@@ -166,8 +124,8 @@ func TestDeadAddressLeavesTimeForTheNext(t *testing.T) {
 	g := newGuard(&names{answers: [][]string{{"198.41.0.4", "199.7.83.42"}}})
 	var dialled []string
 	g.dialer.Control = nil
-	g.dialer.ControlContext = func(ctx context.Context, _, address string, _ syscall.RawConn) error {
-		dialled = append(dialled, address)
+	g.dialer.ControlContext = func(ctx context.Context, _, to string, _ syscall.RawConn) error {
+		dialled = append(dialled, to)
 		<-ctx.Done()
 		return ctx.Err()
 	}

@@ -91,7 +91,7 @@ func below(dir, parent string) bool {
 // packages of lower rows: what is above can be replaced without what is below
 // knowing, and there is one place to look for each thing.
 var layers = [][]string{
-	{"pkg/bridge"}, // the words; standard library only
+	{"pkg/bridge", "pkg/address"}, // the words; standard library only
 	{"pkg/account", "pkg/wire", "pkg/terminal", "pkg/systemd", "pkg/journal", "pkg/cgroup", "pkg/records", "pkg/spool", "pkg/config", "pkg/control"},
 	{"pkg/claude", "pkg/redact", "pkg/store", "pkg/client", "pkg/door"}, // read terminals; keep what systemd cannot know
 	{"pkg/lines", "pkg/gate", "pkg/auth", "pkg/project"},
