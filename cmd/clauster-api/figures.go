@@ -15,7 +15,7 @@ import (
 // makeFigures gives health and metrics what they are made of.
 func (d *daemon) makeFigures(ctx context.Context, n *nouns, place *fleet.Place) {
 	n.sources = &metrics.Sources{Host: d.host, Version: version, Started: d.started, UserMode: d.userMode, Config: d.settings.config,
-		Instances: n.table.List, Systemd: figuresOfSystemd{n.link}, Home: n.home,
+		Instances: n.table.LastKnown, Systemd: figuresOfSystemd{n.link}, Home: n.home,
 		Store: func() metrics.Store {
 			if n.store == nil {
 				return nil

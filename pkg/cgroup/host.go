@@ -55,7 +55,7 @@ func (h Host) Path(pid int) (string, error) {
 		return "", fmt.Errorf("cannot find the cgroup of process %d: %w", pid, err)
 	}
 	var buf [4096]byte
-	data, err := readInto(unix.AT_FDCWD, filepath.Join(h.Proc, strconv.Itoa(pid), "cgroup"), buf[:])
+	data, err := readInto(unix.AT_FDCWD, filepath.Join(h.Proc, strconv.Itoa(pid), "cgroup"), buf[:], false)
 	if errors.Is(err, unix.ESRCH) {
 		err = fs.ErrNotExist
 	}
@@ -139,38 +139,48 @@ func (g *Group) Close() { unix.Close(g.dir) }
 func (g *Group) Path() string { return g.path }
 
 // ReadInto reads a file of the cgroup, such as "memory.current", into buf and
-// gives the part that was filled; what does not fit is left out. The error is a
-// bare errno; ENODEV, from a cgroup that is going away, becomes ENOENT, so that
-// errors.Is with fs.ErrNotExist holds for both.
+// gives the part that was filled; what does not fit is left out. The file must
+// be one that the kernel shows as a whole (all but cgroup.procs and
+// cgroup.threads), which one read gets. The error is a bare errno; ENODEV, from
+// a cgroup that is going away, becomes ENOENT, so that errors.Is with
+// fs.ErrNotExist holds for both.
 func (g *Group) ReadInto(file string, buf []byte) ([]byte, error) {
+	return g.read(file, buf, false)
+}
+
+// read reads a file to its end if toEnd, else what one read gives.
+func (g *Group) read(file string, buf []byte, toEnd bool) ([]byte, error) {
 	if strings.Contains(file, "/") {
 		return nil, unix.EINVAL
 	}
-	data, err := readInto(g.dir, file, buf)
+	data, err := readInto(g.dir, file, buf, toEnd)
 	if err == unix.ENODEV {
 		err = unix.ENOENT
 	}
 	return data, err
 }
 
-func readInto(dir int, path string, buf []byte) ([]byte, error) {
+func readInto(dir int, path string, buf []byte, toEnd bool) ([]byte, error) {
 	fd, err := unix.Openat(dir, path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(fd)
+	// A whole seq_file of one record comes at once. Asking for its end would be
+	// a system call more for each of a dozen files of each bridge of each scrape.
 	filled := 0
 	for filled < len(buf) {
 		n, err := unix.Read(fd, buf[filled:])
-		switch {
-		case err == unix.EINTR:
+		if err == unix.EINTR {
 			continue
-		case err != nil:
+		}
+		if err != nil {
 			return nil, err
-		case n == 0:
-			return buf[:filled], nil
 		}
 		filled += n
+		if n == 0 || !toEnd {
+			break
+		}
 	}
 	return buf[:filled], nil
 }

@@ -20,7 +20,7 @@ const MaxProcs = 512
 // fs.ErrNotExist where the cgroup is gone.
 func (g *Group) Procs() (pids []int, whole bool, err error) {
 	var buf [MaxProcs * 8]byte
-	data, err := g.ReadInto("cgroup.procs", buf[:])
+	data, err := g.read("cgroup.procs", buf[:], true)
 	if err != nil {
 		return nil, false, g.fail("list processes of", err)
 	}
@@ -62,7 +62,7 @@ func (g *Group) processMemory() (Count, MemorySource) {
 // pss reads KiB. A kernel thread or a zombie has an empty file.
 func pss(dir string) (kib uint64, ok bool) {
 	var buf [2 * fileSize]byte
-	data, err := readInto(unix.AT_FDCWD, filepath.Join(dir, "smaps_rollup"), buf[:])
+	data, err := readInto(unix.AT_FDCWD, filepath.Join(dir, "smaps_rollup"), buf[:], false)
 	if err != nil {
 		return 0, false
 	}
@@ -77,7 +77,7 @@ func pss(dir string) (kib uint64, ok bool) {
 // resident reads the second number of statm: resident pages.
 func resident(dir string) (pages uint64, ok bool) {
 	var buf [256]byte
-	data, err := readInto(unix.AT_FDCWD, filepath.Join(dir, "statm"), buf[:])
+	data, err := readInto(unix.AT_FDCWD, filepath.Join(dir, "statm"), buf[:], false)
 	if err != nil {
 		return 0, false
 	}

@@ -22,8 +22,8 @@ func (o *out) bridges(f *facts) {
 		own := owner{pair("bridge", name), pair("project", r.Project)}
 		labels := own.and(nil, nil)
 		o.lifecycle(r, own, labels)
-		if age, ok := f.ages[r.Unit]; ok {
-			o.tell(famWatchdog, age.Seconds(), labels)
+		if w, ok := f.watchdogs[r.Unit]; ok {
+			o.tell(famWatchdog, w.Age.Seconds(), labels)
 		}
 		if !r.known {
 			continue

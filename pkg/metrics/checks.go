@@ -182,7 +182,7 @@ func (b *Board) watchdogs(ctx context.Context) []wire.Watchdog {
 		}
 	}
 	list := []wire.Watchdog{}
-	found, err := b.src.Systemd.Watchdogs(ctx, units)
+	found, err := b.src.pings.look(ctx, b.src.Systemd, units)
 	if err != nil {
 		return list // the check of systemd says it
 	}

@@ -24,6 +24,8 @@ type fakes struct {
 	store     *fakeStore
 	cfg       config.Config
 	ages      map[string]time.Duration
+	every     time.Duration // WatchdogSec=
+	asked     []string      // units, of their watchdogs
 	systemd   error
 	version   string
 	login     home.Auth
@@ -36,13 +38,15 @@ type fakes struct {
 
 func (f *fakes) SystemState(context.Context) (string, error) { return "running", f.systemd }
 func (f *fakes) WatchdogAges(_ context.Context, units []string) (map[string]time.Duration, error) {
+	f.asked = append(f.asked, units...)
 	return f.ages, f.systemd
 }
 func (f *fakes) Watchdogs(_ context.Context, units []string) (map[string]systemd.Watchdog, error) {
+	f.asked = append(f.asked, units...)
 	out := map[string]systemd.Watchdog{}
 	for _, u := range units {
 		if age, ok := f.ages[u]; ok {
-			out[u] = systemd.Watchdog{Every: 30 * time.Second, Age: age}
+			out[u] = systemd.Watchdog{Every: f.every, Age: age}
 		}
 	}
 	return out, f.systemd
@@ -80,7 +84,7 @@ func newFakes(t testing.TB, n int) (*fakes, *Sources) {
 	t.Helper()
 	root := t.TempDir()
 	write(t, root, "cgroup.controllers", "cpu io memory pids\n")
-	f := &fakes{ages: map[string]time.Duration{}, version: "2.1.330", login: home.Auth{LoggedIn: true, Method: "claude.ai"}, projects: n}
+	f := &fakes{ages: map[string]time.Duration{}, every: 30 * time.Second, version: "2.1.330", login: home.Auth{LoggedIn: true, Method: "claude.ai"}, projects: n}
 	f.cfg.Metrics = config.Metrics{Enabled: true, ShowDisk: true}
 	f.store = &fakeStore{}
 	for i := range n {

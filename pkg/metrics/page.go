@@ -9,6 +9,7 @@ import (
 	"clauster/pkg/bridge"
 	"clauster/pkg/home"
 	"clauster/pkg/store"
+	"clauster/pkg/systemd"
 	"clauster/pkg/wire"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,7 +34,7 @@ type Page struct {
 type facts struct {
 	instances []wire.Instance
 	readings  []reading
-	ages      map[string]time.Duration // of the keepers' watchdogs, by unit
+	watchdogs map[string]systemd.Watchdog // of the keepers, by unit
 	projects  home.Projects
 	figures   store.Figures
 
@@ -81,7 +82,7 @@ func (p *Page) look(ctx context.Context) facts {
 	defer cancel()
 	f := facts{instances: p.src.Instances()}
 	var asked sync.WaitGroup
-	asked.Go(func() { f.ages, f.systemdErr = p.watchdogs(ctx, f.instances) })
+	asked.Go(func() { f.watchdogs, f.systemdErr = p.watchdogs(ctx, f.instances) })
 	asked.Go(func() { f.figures, f.storeErr = p.stored(ctx) })
 	asked.Go(func() { f.projects, f.homeErr = p.projects(ctx) })
 	f.readings = p.src.readAll(f.instances)
@@ -89,14 +90,19 @@ func (p *Page) look(ctx context.Context) facts {
 	return f
 }
 
-func (p *Page) watchdogs(ctx context.Context, instances []wire.Instance) (map[string]time.Duration, error) {
+// watchdogs asks systemd at each scrape, if only for its state: whether it
+// answers is on the page.
+func (p *Page) watchdogs(ctx context.Context, instances []wire.Instance) (map[string]systemd.Watchdog, error) {
+	if _, err := p.src.Systemd.SystemState(ctx); err != nil {
+		return nil, err
+	}
 	var units []string
 	for _, i := range instances {
 		if lives(i) {
 			units = append(units, i.Unit)
 		}
 	}
-	return p.src.Systemd.WatchdogAges(ctx, units)
+	return p.src.pings.look(ctx, p.src.Systemd, units)
 }
 
 func (p *Page) stored(ctx context.Context) (store.Figures, error) {

@@ -43,6 +43,7 @@ func text(t testing.TB, p *Page) []byte {
 // busy makes a world in which every family has a sample.
 func busy(t testing.TB) (*fakes, *Sources) {
 	f, src := newFakes(t, 2)
+	f.every = 2 * time.Second // systemd is asked again at each scrape
 	f.login.Expires = time.Unix(1900000000, 0)
 	dead := bridge.Instance{Project: "shop", Label: "review"}
 	f.instances = append(f.instances, wire.Instance{Instance: dead.String(), Project: "shop", Unit: dead.Unit(), Scope: dead.Scope(),

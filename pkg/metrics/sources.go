@@ -76,4 +76,6 @@ type Sources struct {
 	// ControlGroup is the manager's own, below which the bridges' slice lies.
 	ControlGroup string
 	Machine      *Host
+
+	pings pings
 }
