@@ -95,10 +95,10 @@ func deliveryStates() []wire.DeliveryState {
 func deliveryFilter(r *Request) (store.DeliveryFilter, *wire.Problem) {
 	q := r.URL.Query()
 	f := store.DeliveryFilter{State: wire.DeliveryState(q.Get("state")), Channel: q.Get("channel"), Target: q.Get("target"), Before: q.Get("before"), Limit: deliveriesPage}
-	if f.State != "" && !slices.Contains(deliveryStates(), f.State) {
+	if q.Has("state") && !slices.Contains(deliveryStates(), f.State) {
 		return f, wire.NewProblem(wire.Invalid, fmt.Sprintf("cannot list deliveries: there is no state %q", f.State), "the states are waiting, delivered, dead, cancelled and discarded")
 	}
-	if f.Channel != "" && f.Channel != "webhook" && f.Channel != "notification" {
+	if q.Has("channel") && f.Channel != "webhook" && f.Channel != "notification" {
 		return f, wire.NewProblem(wire.Invalid, fmt.Sprintf("cannot list deliveries: there is no channel %q", f.Channel), "the channels are webhook and notification")
 	}
 	if e := q.Get("event"); strings.Count(e, "-") == 4 {
@@ -106,7 +106,7 @@ func deliveryFilter(r *Request) (store.DeliveryFilter, *wire.Problem) {
 	} else {
 		f.Event = e
 	}
-	if text := q.Get("limit"); text != "" {
+	if text := q.Get("limit"); q.Has("limit") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > deliveriesMost {
 			return f, wire.NewProblem(wire.Invalid, fmt.Sprintf("cannot list deliveries: limit %q is not a number from 1 to %d", text, deliveriesMost), "")

@@ -94,8 +94,8 @@ func eventQuery(r *Request) (store.EventQuery, *wire.Problem) {
 		return wire.NewProblem(wire.Invalid, fmt.Sprintf("cannot read %s %.100q: it is %s", name, v.Get(name), rule), "")
 	}
 	for name, into := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
-		if text := v.Get(name); text != "" {
-			t, err := time.Parse(time.RFC3339, text)
+		if v.Has(name) {
+			t, err := time.Parse(time.RFC3339, v.Get(name))
 			if err != nil {
 				return q, invalid(name, "a time such as 2026-01-31T08:00:00Z")
 			}
@@ -103,26 +103,23 @@ func eventQuery(r *Request) (store.EventQuery, *wire.Problem) {
 		}
 	}
 	for name, into := range map[string]*int64{"before": &q.Before, "after": &q.After} {
-		if text := v.Get(name); text != "" {
-			n, err := strconv.ParseInt(text, 10, 64)
+		if v.Has(name) {
+			n, err := strconv.ParseInt(v.Get(name), 10, 64)
 			if err != nil || n < 0 || name == "before" && n == 0 {
 				return q, invalid(name, "the seq of an event")
 			}
 			*into = n
 		}
 	}
-	if text := v.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
+	if v.Has("limit") {
+		n, err := strconv.Atoi(v.Get("limit"))
 		if err != nil || n < 1 || n > store.MaxPage {
 			return q, invalid("limit", fmt.Sprintf("a number from 1 to %d", store.MaxPage))
 		}
 		q.Limit = n
 	}
-	switch v.Get("order") {
-	case "", "desc":
-	case "asc":
-		q.Ascending = true
-	default:
+	q.Ascending = v.Get("order") == "asc"
+	if v.Has("order") && !q.Ascending && v.Get("order") != "desc" {
 		return q, invalid("order", "desc or asc")
 	}
 	return q, nil

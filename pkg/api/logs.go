@@ -42,7 +42,8 @@ func (l *Logs) Routes() []Route {
 
 func (l *Logs) get(r *Request) Response {
 	lines := defaultLines
-	if text := r.URL.Query().Get("lines"); text != "" {
+	if q := r.URL.Query(); q.Has("lines") {
+		text := q.Get("lines")
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 || n > maxLines {
 			return Refuse(wire.Invalid, fmt.Sprintf("cannot show %q lines: it is a number up to %d", text, maxLines), "")
