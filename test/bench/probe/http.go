@@ -70,8 +70,12 @@ func (c *connection) get(path string) (body int, err error) {
 	}
 }
 
-// latency measures requests, one after the other on one connection.
-func latency(n int, address, path string) (any, error) {
+// scrapeInterval is how often Prometheus asks, as people set it.
+const scrapeInterval = 15 * time.Second
+
+// latency measures requests on one connection, one after the other with a pause
+// before each.
+func latency(n int, pause time.Duration, address, path string) (any, error) {
 	c, err := dial(address)
 	if err != nil {
 		return nil, err
@@ -79,6 +83,7 @@ func latency(n int, address, path string) (any, error) {
 	defer c.Close()
 	var ms []float64
 	for i := range n + n/10 {
+		time.Sleep(pause)
 		begin := time.Now()
 		if size, err := c.get(path); err != nil || size == 0 {
 			return nil, fmt.Errorf("%d bytes, %w", size, err)
