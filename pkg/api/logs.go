@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +38,8 @@ const (
 func (l *Logs) Routes() []Route {
 	return []Route{{Method: http.MethodGet, Path: "/api/v1/instances/{instance}/logs", Access: auth.ScopeRead, Handle: l.get,
 		Summary: "The last lines of a log as JSON; with Accept: text/event-stream or as a WebSocket it goes on with what comes",
-		Query:   []Param{{"lines", "how many lines of the past, at most 1000 (default 200)", whole(0, maxLines)}}, Answer: wire.Log{}}}
+		Query: []Param{{"lines", "how many lines of the past, at most 1000 (default 200)", whole(0, maxLines)},
+			{"last_event_id", "id of a line: a stream goes on behind it; as the header Last-Event-ID, for clients that cannot set one", matchingOrEmpty(tail.IDPattern)}}, Answer: wire.Log{}}}
 }
 
 func (l *Logs) get(r *Request) Response {
@@ -50,15 +52,22 @@ func (l *Logs) get(r *Request) Response {
 		}
 		lines = n
 	}
+	after := r.Header.Get("Last-Event-ID")
+	if after == "" {
+		after = r.URL.Query().Get("last_event_id")
+	}
+	if ok, _ := regexp.MatchString(tail.IDPattern, after); after != "" && !ok {
+		return Refuse(wire.Invalid, fmt.Sprintf("cannot go on after %.100q: it is not the id of a line", after), "leave Last-Event-ID away to begin with the newest lines")
+	}
 	instance, problem := l.Resolve(r.Context(), r.PathValue("instance"))
 	if problem != nil {
 		return Refusal{problem}
 	}
 	switch {
 	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
-		return Stream(func(w http.ResponseWriter, r *http.Request) { l.socket(w, r, instance, lines) })
+		return Stream(func(w http.ResponseWriter, r *http.Request) { l.socket(w, r, instance, lines, after) })
 	case strings.Contains(r.Header.Get("Accept"), "text/event-stream"):
-		return Stream(func(w http.ResponseWriter, r *http.Request) { l.events(w, r, instance, lines) })
+		return Stream(func(w http.ResponseWriter, r *http.Request) { l.events(w, r, instance, lines, after) })
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), logReadTime)
 	defer cancel()
@@ -71,15 +80,15 @@ func (l *Logs) get(r *Request) Response {
 
 // events is the log as server-sent events: «log» with a wire.LogLine each, and
 // «skipped» with {"skipped": n} where the viewer was too slow.
-func (l *Logs) events(w http.ResponseWriter, r *http.Request, i bridge.Instance, lines int) {
+func (l *Logs) events(w http.ResponseWriter, r *http.Request, i bridge.Instance, lines int, after string) {
 	stream := newSSE(w)
-	l.view(r.Context(), i, lines, stream.ping, func(name string, value any) error { return stream.send(name, "", value) })
+	l.view(r.Context(), i, lines, after, stream.ping, stream.send)
 }
 
 // socket is the log as a WebSocket: one JSON text message per line, and
 // {"skipped": n}. The gate has looked at the Origin already; the library looks
 // again, and knows nothing of allow-lists, so it is told what was let in.
-func (l *Logs) socket(w http.ResponseWriter, r *http.Request, i bridge.Instance, lines int) {
+func (l *Logs) socket(w http.ResponseWriter, r *http.Request, i bridge.Instance, lines int, after string) {
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: []string{originHost(r)}})
 	if err != nil {
 		return // Accept has answered
@@ -87,7 +96,7 @@ func (l *Logs) socket(w http.ResponseWriter, r *http.Request, i bridge.Instance,
 	defer c.CloseNow()
 	ctx := c.CloseRead(r.Context()) // nothing is expected from a viewer but its leaving
 	ping := func() error { return c.Ping(ctx) }
-	l.view(ctx, i, lines, ping, func(_ string, value any) error {
+	l.view(ctx, i, lines, after, ping, func(_, _ string, value any) error {
 		data, err := json.Marshal(value)
 		if err != nil {
 			return err
@@ -109,8 +118,8 @@ func originHost(r *http.Request) string {
 const silence = 20 * time.Second
 
 // view sends a log until the viewer, the log or the server ends.
-func (l *Logs) view(ctx context.Context, i bridge.Instance, lines int, ping func() error, send func(name string, value any) error) {
-	v, err := l.Tails.Follow(ctx, i, lines)
+func (l *Logs) view(ctx context.Context, i bridge.Instance, lines int, after string, ping func() error, send func(name, id string, value any) error) {
+	v, err := l.Tails.Follow(ctx, i, lines, after)
 	if err != nil {
 		return
 	}
@@ -127,17 +136,17 @@ func (l *Logs) view(ctx context.Context, i bridge.Instance, lines int, ping func
 		}
 		if err != nil {
 			if !errors.Is(err, context.Canceled) {
-				_ = send("error", wire.NewProblem(wire.Unavailable, "cannot follow the log: "+err.Error(), "journalctl -f -u "+i.Unit()))
+				_ = send("error", "", wire.NewProblem(wire.Unavailable, "cannot follow the log: "+err.Error(), "journalctl -f -u "+i.Unit()))
 			}
 			return
 		}
 		if skipped > 0 {
-			if send("skipped", map[string]uint64{"skipped": skipped}) != nil {
+			if send("skipped", "", map[string]uint64{"skipped": skipped}) != nil {
 				return
 			}
 		}
 		for _, line := range found {
-			if send("log", line) != nil {
+			if send("log", line.ID, line) != nil {
 				return
 			}
 		}

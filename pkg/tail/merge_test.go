@@ -199,7 +199,7 @@ func TestKeeperIsQuicker(t *testing.T) {
 		return journal.NewEntry(time.Unix(1, 0), f)
 	}
 	tails := New(journal.Origin{}, s)
-	v, err := tails.Follow(t.Context(), blog, 10)
+	v, err := tails.Follow(t.Context(), blog, 10, "")
 	if err != nil {
 		t.Fatal(err)
 	}

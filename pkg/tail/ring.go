@@ -66,6 +66,19 @@ func (r *ring) start(lines int) uint64 {
 	return r.first
 }
 
+// behind is the number of the line after the one with an id. Where that has
+// left the ring, it is the oldest held: what came after it may have left, too.
+func (r *ring) behind(id string) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for at := r.next; at > r.first; at-- {
+		if r.lines[(at-1)%ringLines].ID == id {
+			return at
+		}
+	}
+	return r.first
+}
+
 // take gives up to n lines from a number on, and how many before them have
 // left the ring.
 func (r *ring) take(at uint64, n int) (lines []wire.LogLine, skipped uint64, changed <-chan struct{}, ended bool, err error) {

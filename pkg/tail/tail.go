@@ -9,6 +9,7 @@ package tail
 
 import (
 	"context"
+	"hash/fnv"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,8 +67,10 @@ func (t *Tails) Last(ctx context.Context, i bridge.Instance, lines int) ([]wire.
 	return found, err
 }
 
-// Follow gives a viewer that begins with the newest lines. Close it.
-func (t *Tails) Follow(ctx context.Context, i bridge.Instance, lines int) (*Viewer, error) {
+// Follow gives a viewer that begins with the newest lines or, where after is
+// not empty, behind the line with that id. A line that is too long ago is none:
+// the viewer then begins with the oldest line at hand. Close it.
+func (t *Tails) Follow(ctx context.Context, i bridge.Instance, lines int, after string) (*Viewer, error) {
 	t.mu.Lock()
 	r, ok := t.open[i]
 	if !ok {
@@ -85,7 +88,11 @@ func (t *Tails) Follow(ctx context.Context, i bridge.Instance, lines int) (*View
 		t.leave(i, r)
 		return nil, ctx.Err()
 	}
-	return &Viewer{ring: r, at: r.start(lines), leave: sync.OnceFunc(func() { t.leave(i, r) })}, nil
+	at := r.start(lines)
+	if after != "" {
+		at = r.behind(after)
+	}
+	return &Viewer{ring: r, at: at, leave: sync.OnceFunc(func() { t.leave(i, r) })}, nil
 }
 
 // begin fills the ring with the past and goes on with what comes.
@@ -188,9 +195,25 @@ func Matches(o journal.Origin, i bridge.Instance) []string {
 	return append(m, "+", "MESSAGE_ID="+bridge.EventRequested.MessageID(), bridge.FieldInstance+"="+i.String())
 }
 
+// idOf names a line for resuming: by its keeper's number, which the line has
+// before the journal has it, else by its place in the journal. Both are hashed:
+// an id goes into a stream's framing, where foreign bytes have no place.
+func idOf(n number, cursor string) string {
+	h := fnv.New64a()
+	if n.n == 0 {
+		h.Write([]byte(cursor))
+		return "j" + strconv.FormatUint(h.Sum64(), 16)
+	}
+	h.Write([]byte(n.run))
+	return "k" + strconv.FormatUint(h.Sum64(), 16) + "-" + strconv.FormatUint(n.n, 10)
+}
+
+// IDPattern is what the ids of lines look like.
+const IDPattern = "^[jk][0-9a-f]{1,16}(-[0-9]{1,20})?$"
+
 // line makes an entry fit for a viewer.
 func line(e journal.Entry, i bridge.Instance, o journal.Origin) wire.LogLine {
-	l := wire.LogLine{At: wire.Time{Time: e.Time}, Priority: int(e.Priority()), Text: redact.String(terminal.StripString(e.Get("MESSAGE")))}
+	l := wire.LogLine{ID: idOf(numbered(e, i, o), e.Cursor), At: wire.Time{Time: e.Time}, Priority: int(e.Priority()), Text: redact.String(terminal.StripString(e.Get("MESSAGE")))}
 	if source := e.Get(bridge.FieldSource); source == "debug" || source == "terminal" {
 		l.Source = source
 	}
@@ -217,7 +240,7 @@ func numbered(e journal.Entry, i bridge.Instance, o journal.Origin) number {
 
 // lineOfKeeper makes a keeper's line fit for a viewer, as the journal's is.
 func lineOfKeeper(l control.Line) wire.LogLine {
-	out := wire.LogLine{At: wire.Time{Time: l.At}, Priority: l.Priority, Event: l.Event, Text: redact.String(terminal.StripString(l.Text))}
+	out := wire.LogLine{ID: idOf(number{l.Run, l.Number}, ""), At: wire.Time{Time: l.At}, Priority: l.Priority, Event: l.Event, Text: redact.String(terminal.StripString(l.Text))}
 	if l.Source == "debug" || l.Source == "terminal" {
 		out.Source = l.Source
 	}

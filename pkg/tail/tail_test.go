@@ -3,6 +3,7 @@ package tail
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -60,11 +61,11 @@ func read(t *testing.T, v *Viewer, want int) (lines []wire.LogLine, skipped uint
 func TestFollow(t *testing.T) {
 	live := make(chan string)
 	tails := New(journal.Origin{}, scripted(5000, live))
-	a, err := tails.Follow(t.Context(), blog, 3)
+	a, err := tails.Follow(t.Context(), blog, 3, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := tails.Follow(t.Context(), blog, 1)
+	b, err := tails.Follow(t.Context(), blog, 1, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,11 +85,47 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// A viewer that comes back goes on behind the last line it has seen, and where
+// that is too long ago with the oldest at hand.
+func TestResume(t *testing.T) {
+	live := make(chan string)
+	tails := New(journal.Origin{}, scripted(5000, live))
+	a, err := tails.Follow(t.Context(), blog, 5, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, _ := read(t, a, 5)
+	a.Close()
+	other := New(journal.Origin{}, scripted(5000, live)) // another process
+	for id, want := range map[string]string{lines[1].ID: "past 4997", idOf(number{}, "1"): "past 4000"} {
+		b, err := other.Follow(t.Context(), blog, 1, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines, _ := read(t, b, 1); lines[0].Text != want {
+			t.Errorf("after %s: %+v, want %s", id, lines[0], want)
+		}
+		b.Close()
+	}
+}
+
+// Ids are framing: nothing of a journal's bytes is in them.
+func TestIDs(t *testing.T) {
+	for _, id := range []string{idOf(number{"r\ndata: x", 7}, ""), idOf(number{}, "s=1;i=2\n\n"), idOf(number{"", 1<<64 - 1}, "")} {
+		if ok, err := regexp.MatchString(IDPattern, id); !ok || err != nil {
+			t.Errorf("%q %v", id, err)
+		}
+	}
+	if idOf(number{"a", 1}, "") == idOf(number{"b", 1}, "") || idOf(number{"a", 1}, "x") != idOf(number{"a", 1}, "") {
+		t.Error("ids of different lines are equal, or the same line has two")
+	}
+}
+
 // A viewer that does not read loses the oldest lines and learns how many.
 func TestSlowViewer(t *testing.T) {
 	live := make(chan string)
 	tails := New(journal.Origin{}, scripted(0, live))
-	v, err := tails.Follow(t.Context(), blog, 10)
+	v, err := tails.Follow(t.Context(), blog, 10, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +134,7 @@ func TestSlowViewer(t *testing.T) {
 	for n := range sent {
 		live <- fmt.Sprint(n)
 	}
-	quick, err := tails.Follow(t.Context(), blog, 1)
+	quick, err := tails.Follow(t.Context(), blog, 1, "")
 	if err != nil {
 		t.Fatal(err)
 	}

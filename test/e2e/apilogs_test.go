@@ -146,8 +146,8 @@ func (b *bed) growingNumbers(instance string) {
 }
 
 // checkViewer compares what a viewer saw with the journal: each connection a
-// part of it without a hole, a double or a change of order, and all of them
-// together everything.
+// part of it without a hole, a double or a change of order, each beginning
+// where the one before it ended, and all of them together everything.
 func (b *bed) checkViewer(kind string, whole []string) {
 	b.t.Helper()
 	covered, dials := 0, 0
@@ -173,6 +173,8 @@ func (b *bed) checkViewer(kind string, whole []string) {
 			b.t.Errorf("%s: connection %d, %d lines from %q to %q, is no part of the journal%s", kind, dials, len(got), got[0], got[len(got)-1], firstOff(whole, got))
 		case from > covered && dials > 1:
 			b.t.Errorf("%s: %d lines before connection %d were never shown", kind, from-covered, dials)
+		case from < covered:
+			b.t.Errorf("%s: %d lines were shown again by connection %d", kind, covered-from, dials)
 		}
 		covered = max(covered, from+len(got))
 	}

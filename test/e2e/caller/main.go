@@ -12,7 +12,8 @@
 //	    appends each server-sent event's id and name to FILE, and dials again with
 //	    the last id whenever the stream ends
 //	caller view sse|ws SOCKET PATH FILE [stamped]
-//	    appends each line of a log to FILE, and dials again whenever it ends;
+//	    appends each line of a log to FILE, and dials again with the last line's
+//	    id whenever it ends;
 //	    stamped: with the Unix microseconds of its arrival before it
 //	caller probe FILE COUNT MILLISECONDS
 //	    appends debug lines "probe «Unix microseconds»" to FILE at that distance

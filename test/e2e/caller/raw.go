@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -95,20 +96,24 @@ func view(kind, socket, path, file string, stamped bool) error {
 	if kind == "ws" {
 		once = viewSocket
 	}
+	last := "" // as a browser's EventSource does
 	for {
-		if err := once(socket, path, out); err != nil {
+		if err := once(socket, path, out, &last); err != nil {
 			fmt.Fprintln(out, "down", err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-func viewSSE(socket, path string, out io.Writer) error {
+func viewSSE(socket, path string, out io.Writer, last *string) error {
 	req, err := http.NewRequest(http.MethodGet, "http://clauster"+path, nil)
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Accept", "text/event-stream")
+	if *last != "" {
+		req.Header.Set("Last-Event-ID", *last)
+	}
 	res, err := through(socket).Do(req)
 	if err != nil {
 		return err
@@ -121,6 +126,9 @@ func viewSSE(socket, path string, out io.Writer) error {
 	lines := bufio.NewScanner(res.Body)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
+		if id, found := strings.CutPrefix(lines.Text(), "id: "); found {
+			*last = id
+		}
 		if data, found := strings.CutPrefix(lines.Text(), "data: "); found {
 			fmt.Fprintln(out, data)
 		}
@@ -128,8 +136,11 @@ func viewSSE(socket, path string, out io.Writer) error {
 	return lines.Err()
 }
 
-func viewSocket(socket, path string, out io.Writer) error {
+func viewSocket(socket, path string, out io.Writer, last *string) error {
 	ctx := context.Background()
+	if *last != "" {
+		path += "&last_event_id=" + *last
+	}
 	c, _, err := websocket.Dial(ctx, "ws://clauster"+path, &websocket.DialOptions{HTTPClient: through(socket)})
 	if err != nil {
 		return err
@@ -140,6 +151,10 @@ func viewSocket(socket, path string, out io.Writer) error {
 		_, data, err := c.Read(ctx)
 		if err != nil {
 			return err
+		}
+		var line struct{ ID string }
+		if json.Unmarshal(data, &line) == nil && line.ID != "" {
+			*last = line.ID
 		}
 		fmt.Fprintln(out, string(data))
 	}
