@@ -76,9 +76,12 @@ func (a *App) projects(ctx context.Context) ([]projectView, error) {
 	views := make([]projectView, len(facts))
 	for n, f := range facts {
 		v := projectView{Project: clean(f.Name), Path: clean(filepath.Join(root, f.Name)), Usable: true, Git: f.Git, Trusted: f.Trusted}
-		if err := validProject(f.Name); err != nil {
+		switch err := validProject(f.Name); {
+		case err != nil:
 			v.Usable, v.Rule = false, clean(err.Error())
-		} else {
+		case f.Link:
+			v.Usable, v.Rule = false, "it is a link: bridges start only in directories under projects_root"
+		default:
 			v.AllowBypass = cfg.ForProject(f.Name).AllowBypassPermissions
 		}
 		views[n] = v
@@ -198,7 +201,7 @@ func (a *App) projectNames() []string {
 	}
 	var names []string
 	for _, e := range entries {
-		if validProject(e.Name()) == nil && (e.IsDir() || e.Type()&fs.ModeSymlink != 0) {
+		if validProject(e.Name()) == nil && e.IsDir() {
 			names = append(names, e.Name())
 		}
 	}

@@ -143,8 +143,14 @@ func TestProjectsRootWithSpaces(t *testing.T) {
 		b.stop(name)
 	}
 	check("a root with a strange name")
-	if out := b.MustRun("clauster-ctl", "-c", "/etc/clauster/spaces.toml", "projects"); !strings.Contains(out, name) {
+	out := b.MustRun("clauster-ctl", "-c", "/etc/clauster/spaces.toml", "projects")
+	if !strings.Contains(out, name) {
 		t.Errorf("projects:\n%s", out)
+	}
+	for _, link := range []string{"names-link", "names-alias"} {
+		if i := strings.Index(out, link); i < 0 || !strings.Contains(strings.SplitN(out[i:], "\n", 2)[0], "it is a link") {
+			t.Errorf("projects does not say that no bridge starts in %s:\n%s", link, out)
+		}
 	}
 	// The command in the hint is to be pasted into a shell.
 	r := b.result("clauster-ctl", "-c", "/etc/clauster/spaces.toml", "start", "names-absent")
