@@ -47,7 +47,7 @@ func TestAPIAttackedByAccounts(t *testing.T) {
 		// child that ends, and by other addresses of the host.
 		b := &bed{b.With(t), t}
 		request := "POST /api/v1/instances HTTP/1.1\\r\\nHost: localhost:7621\\r\\nContent-Type: application/json\\r\\nContent-Length: " + fmt.Sprint(len(start)) + "\\r\\n\\r\\n" + strings.ReplaceAll(start, `"`, `\"`)
-		for what, after := range map[string]string{"closes": "close S", "exits": "exit", "shuts down": "shutdown(S, 2)", "resets": "setsockopt(S, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0)); close S", "stops writing": "shutdown(S, 1); sleep 1", "stays": "sleep 1"} {
+		for what, after := range map[string]string{"closes": "close S", "exits": "exit", "shuts down": "shutdown(S, 2)", "resets": "setsockopt(S, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0)); close S", "stops writing": "shutdown(S, 1); select(undef, undef, undef, 0.3)", "stays": "select(undef, undef, undef, 0.3)"} {
 			for _, address := range []string{"127.0.0.1", "127.9.9.9"} {
 				b.MustRunAs("op", "perl", "-MSocket", "-e", fmt.Sprintf(`for (1..%d) { socket(S, PF_INET, SOCK_STREAM, 0); bind(S, pack_sockaddr_in(0, inet_aton("%s"))); connect(S, pack_sockaddr_in(7621, inet_aton("127.0.0.1"))) or die "$!"; syswrite(S, "%s"); %s }`,
 					soak(3, 100), address, request, after))
