@@ -167,7 +167,7 @@ func (d *daemon) run(ctx context.Context) error {
 	d.waitForTable(ctx)
 	server := d.server()
 	d.doors = door.Open(d.log,
-		door.Door{Name: "api", Listeners: d.unix, Handler: server.Handler(auth.UnixDoor), Connected: auth.ConnContext},
+		door.Door{Name: "api", Listeners: d.unix, Handler: server.Handler(auth.UnixDoor), Connected: auth.ConnContext, NoUse: lookAtMyself},
 		door.Door{Name: "web", Listeners: d.web, Handler: server.Handler(auth.WebDoor), Connected: auth.ConnContext,
 			Limit: maxWebConnections, TLS: d.certs.config()})
 	for _, c := range d.wake {
@@ -236,10 +236,16 @@ func (d *daemon) stop(ctx context.Context, stopParts func()) error {
 	return nil
 }
 
+const livePath = "/health/live"
+
 // askMyself is the watchdog's request, through the socket like anybody's.
 func (d *daemon) askMyself(ctx context.Context) error {
-	return client.New(d.unix[0].Addr().String()).Call(ctx, http.MethodGet, "/health/live", nil, nil)
+	return client.New(d.unix[0].Addr().String()).Call(ctx, http.MethodGet, livePath, nil, nil)
 }
+
+// lookAtMyself tells that request from work: it comes every 15 s, and no
+// api.idle_exit_seconds above that was ever reached.
+func lookAtMyself(r *http.Request) bool { return r.URL.Path == livePath }
 
 // statusText is what systemctl status shows.
 func (d *daemon) statusText() string {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"clauster/pkg/door"
 	"clauster/pkg/wire"
 )
 
@@ -84,4 +85,8 @@ func writeProblem(w http.ResponseWriter, p *wire.Problem) {
 // when the client has gone or the server drains (the request's context ends).
 type Stream func(w http.ResponseWriter, r *http.Request)
 
-func (s Stream) write(w http.ResponseWriter, r *http.Request) { s(w, r) }
+func (s Stream) write(w http.ResponseWriter, r *http.Request) {
+	r, cancel := door.Stream(r)
+	defer cancel()
+	s(w, r)
+}

@@ -19,6 +19,9 @@ const (
 	bodyWait   = 20 * time.Second
 	keepAlive  = 90 * time.Second
 	maxHeader  = 16 << 10
+	// drainGrace is what requests in flight have to finish by themselves; then
+	// those that wait for something (a bridge that starts) learn that nobody will.
+	drainGrace = 2 * time.Second
 )
 
 // Door is one kind of socket with who answers on it.
@@ -32,6 +35,9 @@ type Door struct {
 	// TLS, where set, gives the certificate for each connection; nil serves
 	// plain HTTP.
 	TLS *tls.Config
+	// NoUse tells requests that are no use of the service: its own look at itself
+	// must not keep it from leaving when it is idle. nil is none.
+	NoUse func(r *http.Request) bool
 	// Connected adds what is known of a connection to its requests' context.
 	Connected func(ctx context.Context, c net.Conn) context.Context
 }
@@ -43,7 +49,9 @@ type Doors struct {
 	draining  atomic.Bool
 	arrivals  arrivals
 	group     sync.WaitGroup
-	streams   context.CancelFunc // ends every request's context
+	base      context.CancelFunc // ends every request's context
+	streams   context.Context    // ends when a drain begins
+	end       context.CancelFunc // of streams
 	inFlight  atomic.Int64
 	last      atomic.Int64 // Unix nanoseconds of the last request's begin or end
 	log       *slog.Logger
@@ -52,11 +60,12 @@ type Doors struct {
 // Open starts serving. Drain ends it.
 func Open(log *slog.Logger, doors ...Door) *Doors {
 	base, cancel := context.WithCancel(context.Background())
-	d := &Doors{streams: cancel, log: log}
+	d := &Doors{base: cancel, log: log}
+	d.streams, d.end = context.WithCancel(base)
 	d.touch()
 	for _, door := range doors {
 		s := &http.Server{
-			Handler:           d.counted(door.Handler),
+			Handler:           d.counted(door),
 			ReadHeaderTimeout: headerWait,
 			IdleTimeout:       keepAlive,
 			MaxHeaderBytes:    maxHeader,
@@ -102,19 +111,37 @@ func (d *Doors) connected(next func(context.Context, net.Conn) context.Context) 
 
 // counted counts the requests in flight, streams and WebSockets included: their
 // handlers return when they end.
-func (d *Doors) counted(next http.Handler) http.Handler {
+func (d *Doors) counted(door Door) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.inFlight.Add(1)
 		d.arrivals.begun(r)
-		d.touch()
-		defer func() {
+		if door.NoUse == nil || !door.NoUse(r) {
+			d.inFlight.Add(1)
 			d.touch()
-			d.inFlight.Add(-1)
-		}()
-		// A body that dribbles; a stream's handler lifts the limit by reading nothing.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWait))
-		next.ServeHTTP(w, r)
+			defer func() {
+				d.touch()
+				d.inFlight.Add(-1)
+			}()
+		}
+		// A body that dribbles. Where there is none, net/http is reading already,
+		// for the client's leaving: a deadline would look like that, and broke off
+		// every stream and every wait for a job after 20 s.
+		if r.Body != http.NoBody {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWait))
+		}
+		door.Handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), streamsKey{}, d.streams)))
 	})
+}
+
+type streamsKey struct{}
+
+// Stream gives a request a context that ends when a drain begins, too: for
+// answers that last as long as their reader likes. Others are let finish.
+func Stream(r *http.Request) (*http.Request, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(r.Context())
+	if streams, ok := ctx.Value(streamsKey{}).(context.Context); ok {
+		context.AfterFunc(streams, cancel)
+	}
+	return r.WithContext(ctx), cancel
 }
 
 func (d *Doors) touch() { d.last.Store(time.Now().UnixNano()) }
@@ -125,8 +152,8 @@ func (d *Doors) InFlight() int { return int(d.inFlight.Load()) }
 // LastUse is when a request last began or ended.
 func (d *Doors) LastUse() time.Time { return time.Unix(0, d.last.Load()) }
 
-// Drain stops accepting, ends the streams and waits for the other requests
-// until ctx ends, those of connections included that have been accepted and
+// Drain stops accepting, ends the streams (see Stream) and waits for the other
+// requests until ctx ends, those of connections included that have been accepted and
 // have not asked yet. What connects from now on waits in systemd's sockets.
 func (d *Doors) Drain(ctx context.Context) error {
 	d.draining.Store(true)
@@ -138,7 +165,8 @@ func (d *Doors) Drain(ctx context.Context) error {
 		s.SetKeepAlivesEnabled(false) // closes the idle ones
 	}
 	d.arrivals.wait(ctx)
-	d.streams()
+	d.end()
+	defer time.AfterFunc(drainGrace, d.base).Stop()
 	var errs []error
 	for _, s := range d.servers {
 		if err := s.Shutdown(ctx); err != nil {

@@ -36,6 +36,8 @@ func TestDrain(t *testing.T) {
 		_, _ = io.WriteString(w, "whole")
 	})
 	mux.HandleFunc("/stream", func(w http.ResponseWriter, r *http.Request) {
+		r, cancel := Stream(r)
+		defer cancel()
 		w.WriteHeader(http.StatusOK)
 		_ = http.NewResponseController(w).Flush()
 		entered <- "stream"
