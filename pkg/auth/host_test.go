@@ -58,8 +58,9 @@ func TestBrowserProof(t *testing.T) {
 	}{
 		// Allowed, whatever the spelling.
 		{"POST", own, "Origin: http://localhost:7621", "", proofGood},
-		{"POST", own, "Origin: http://127.0.0.1:7621", "", proofGood},
-		{"POST", own, "Origin: http://[::1]:7621", "", proofGood},
+		{"POST", own, "Origin: http://localhost:7621|Sec-Fetch-Site: same-origin", "", proofGood},
+		{"POST", "127.0.0.1:7621", "Origin: http://127.0.0.1:7621", "", proofGood},
+		{"POST", "[::1]:7621", "Origin: http://[::1]:7621", "", proofGood},
 		{"POST", own, "Origin: HTTP://LOCALHOST:7621", "", proofGood},
 		{"POST", own, "Origin: https://claude.example", "", proofGood},
 		{"POST", own, "Origin: https://claude.example:443", "", proofGood},
@@ -69,6 +70,13 @@ func TestBrowserProof(t *testing.T) {
 		// The Host was allowed before: its own origin is, too.
 		{"POST", "any.lan:7621", "Origin: http://any.lan:7621", "", proofGood},
 		{"POST", "any.lan", "Origin: http://any.lan", "", proofGood},
+
+		// Another loopback address may be another's port.
+		{"POST", own, "Origin: http://127.0.0.1:7621", "", proofForeign},
+		{"POST", "127.0.0.1:7621", "Origin: http://127.0.0.2:7621", "", proofForeign},
+		{"POST", "127.0.0.1:7621", "Origin: http://[::1]:7621", "", proofForeign},
+		{"GET", "127.0.0.1:7621", "Origin: http://[::1]:7621|Connection: Upgrade|Upgrade: websocket", "", proofForeign},
+		{"POST", own, "Origin: http://localhost:7621|Sec-Fetch-Site: cross-site", "", proofForeign}, // no browser says so
 
 		{"POST", own, "Origin: null", "", proofForeign},
 		{"GET", own, "Origin: null", "", proofForeign},
@@ -117,7 +125,7 @@ func TestBrowserProof(t *testing.T) {
 				r.Header.Add(name, value)
 			}
 		}
-		if got := p.browserProof(r, netip.MustParseAddrPort("127.0.0.1:7621")); got != c.want {
+		if got := p.browserProof(r); got != c.want {
 			t.Errorf("%s %s with %s: %v, want %v", c.method, c.host, c.headers, got, c.want)
 		}
 	}

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"clauster/pkg/wire"
@@ -37,17 +36,14 @@ func needsProof(r *http.Request) bool {
 // allowed one whatever the method: nobody else has to read from here. Without
 // one, Sec-Fetch-Site decides about unsafe requests (as http.CrossOriginProtection
 // does); links from elsewhere may be followed.
-func (p *policy) browserProof(r *http.Request, local netip.AddrPort) proof {
+func (p *policy) browserProof(r *http.Request) proof {
 	origins := r.Header.Values("Origin")
 	site := r.Header.Values("Sec-Fetch-Site")
 	switch {
 	case len(origins) > 1 || len(site) > 1:
 		return proofForeign
 	case len(origins) == 1:
-		if p.originAllowed(r, origins[0], local) {
-			return proofGood
-		}
-		return proofForeign
+		return p.judgeOrigin(r, origins[0], site)
 	case len(site) == 0:
 		return proofNone
 	case site[0] == "same-origin" || site[0] == "none":
@@ -58,26 +54,28 @@ func (p *policy) browserProof(r *http.Request, local netip.AddrPort) proof {
 	return proofNone
 }
 
-func (p *policy) originAllowed(r *http.Request, text string, local netip.AddrPort) bool {
+// judgeOrigin takes those of the configuration, and our own: the scheme and
+// authority that this request was sent to (the Host was allowed already).
+// Another loopback address with our port is somebody else's, an agent's perhaps.
+func (p *policy) judgeOrigin(r *http.Request, text string, site []string) proof {
 	o, ok := parseOrigin(text)
 	if !ok {
-		return false
+		return proofForeign
 	}
 	if p.origins[o] {
-		return true
+		return proofGood
 	}
-	// Our own: the scheme and authority this request was sent to. The Host was
-	// allowed already.
 	scheme := p.scheme(r)
-	if own, ok := parseHost(r.Host, defaultPort(scheme)); ok && o == (origin{scheme, own}) {
-		return true
+	own, ok := parseHost(r.Host, defaultPort(scheme))
+	if !ok || o != (origin{scheme, own}) || len(site) == 1 && site[0] != "same-origin" {
+		return proofForeign
 	}
-	return o.scheme == scheme && o.loopback() && o.port == local.Port()
+	return proofGood
 }
 
 // checkBrowser refuses what a browser sent from elsewhere.
-func (p *policy) checkBrowser(r *http.Request, local netip.AddrPort) (proof, *wire.Problem) {
-	got := p.browserProof(r, local)
+func (p *policy) checkBrowser(r *http.Request) (proof, *wire.Problem) {
+	got := p.browserProof(r)
 	if got != proofForeign {
 		return got, nil
 	}
