@@ -51,16 +51,31 @@ func (s *Server) Handler(door auth.Door) http.Handler {
 		if !seen[route.Path] {
 			seen[route.Path] = true
 			allow := strings.Join(s.Table.methods(route.Path), ", ")
-			mux.HandleFunc(route.Path, func(w http.ResponseWriter, r *http.Request) {
+			mux.HandleFunc(route.Path, s.nothing(door, func(w http.ResponseWriter, r *http.Request) *wire.Problem {
 				w.Header().Set("Allow", allow)
-				writeProblem(w, wire.NewProblem(wire.BadMethod, fmt.Sprintf("cannot %s %s", r.Method, route.Path), "allowed are "+allow))
-			})
+				return wire.NewProblem(wire.BadMethod, fmt.Sprintf("cannot %s %s", r.Method, route.Path), "allowed are "+allow)
+			}))
 		}
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		writeProblem(w, wire.NewProblem(wire.NotFound, "cannot find such a page", "GET /openapi.json lists what there is"))
-	})
+	mux.HandleFunc("/", s.nothing(door, func(http.ResponseWriter, *http.Request) *wire.Problem {
+		return wire.NewProblem(wire.NotFound, "cannot find such a page", "GET /openapi.json lists what there is")
+	}))
 	return s.guard(door, mux)
+}
+
+// nothing answers where there is no route: to who would be let in, and to
+// others as any route does. A foreign page learns nothing from a 404.
+func (s *Server) nothing(door auth.Door, say func(http.ResponseWriter, *http.Request) *wire.Problem) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		refused := s.closed(&Route{Method: http.MethodGet}, door)
+		if refused == nil {
+			_, refused = s.Gate.Admit(r, door)
+		}
+		if refused == nil {
+			refused = say(w, r)
+		}
+		writeProblem(w, refused)
+	}
 }
 
 // guard is around every request: headers, bounds, and the end of a panic.
@@ -128,6 +143,9 @@ func (s *Server) answer(route *Route, door auth.Door, _ http.ResponseWriter, r *
 		return Refusal{p}
 	}
 	who, problem := s.Gate.Admit(r, door)
+	if s.shut(door) != nil {
+		who = auth.Principal{Kind: auth.Nobody, UID: -1} // whatever a faulty configuration lets them be
+	}
 	switch {
 	case problem != nil && !(route.Bare && problem.Kind == wire.Unauthenticated):
 		return Refusal{problem}
@@ -147,16 +165,22 @@ func (s *Server) closed(route *Route, door auth.Door) *wire.Problem {
 	if route.Bare {
 		return nil
 	}
-	if door == auth.WebDoor && s.WebClosed != nil {
-		if p := s.WebClosed(); p != nil {
-			return p
-		}
+	if p := s.shut(door); p != nil {
+		return p
 	}
 	reads := route.Method == http.MethodGet && !route.NeedsStore
 	if s.StoreRefused == nil || door == auth.UnixDoor && (reads || route.LocalOnly) {
 		return nil
 	}
 	return s.StoreRefused()
+}
+
+// shut is why a door answers nobody, nil while it does.
+func (s *Server) shut(door auth.Door) *wire.Problem {
+	if door != auth.WebDoor || s.WebClosed == nil {
+		return nil
+	}
+	return s.WebClosed()
 }
 
 // recorder remembers the status code.

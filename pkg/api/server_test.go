@@ -44,7 +44,7 @@ func (things) Routes() []Route {
 				}
 				return JSON{Code: 201, Value: t}
 			}},
-		{Method: "GET", Path: "/alive", Bare: true, Handle: func(*Request) Response { return JSON{Value: map[string]string{"status": "ok"}} }},
+		{Method: "GET", Path: "/alive", Bare: true, Handle: func(r *Request) Response { return JSON{Value: map[string]bool{"known": r.Principal.Known()}} }},
 		{Method: "POST", Path: "/local", Access: auth.ScopeWrite, LocalOnly: true, Handle: func(*Request) Response { panic("broken") }},
 		{Method: "GET", Path: "/kept", Access: auth.ScopeRead, NeedsStore: true, Handle: func(*Request) Response { return JSON{} }},
 	}
@@ -100,6 +100,9 @@ func TestAccess(t *testing.T) {
 		{Server{Gate: wrong}, auth.WebDoor, "GET", "/alive", "", 200, ""},
 		{Server{Gate: wrong}, auth.WebDoor, "GET", "/things/a", "", 401, wire.Unauthenticated},
 		{Server{Gate: foreign}, auth.WebDoor, "GET", "/alive", "", 421, wire.HostRefused},
+		{Server{Gate: foreign}, auth.WebDoor, "GET", "/nothing", "", 421, wire.HostRefused},
+		{Server{Gate: foreign}, auth.WebDoor, "PUT", "/things", "", 421, wire.HostRefused},
+		{Server{Gate: writer, WebClosed: closed}, auth.WebDoor, "GET", "/nothing", "", 503, wire.DoorClosed},
 		{Server{Gate: writer}, auth.WebDoor, "POST", "/local", "{}", 404, wire.NotFound},
 		{Server{Gate: writer}, auth.UnixDoor, "POST", "/local", "{}", 500, wire.Internal},
 		{Server{Gate: writer, StoreRefused: refused}, auth.UnixDoor, "GET", "/kept", "", 503, wire.StoreRefused},
@@ -119,6 +122,11 @@ func TestAccess(t *testing.T) {
 		code, p, text := serve(t, &c.server, c.door, c.method, c.path, media, c.body)
 		if code != c.code || p.Kind != c.kind {
 			t.Errorf("%s %s: %d %s, want %d %s\n%.200s", c.method, c.path, code, p.Kind, c.code, c.kind, text)
+		}
+	}
+	for door, want := range map[auth.Door]string{auth.WebDoor: `"known":false`, auth.UnixDoor: `"known":true`} {
+		if _, _, text := serve(t, &Server{Gate: writer, WebClosed: closed}, door, "GET", "/alive", "", ""); !strings.Contains(text, want) {
+			t.Errorf("%v, while the web door is closed: %s", door, text)
 		}
 	}
 	if code, p, _ := serve(t, &Server{Gate: writer}, auth.WebDoor, "POST", "/things", "text/plain", "{}"); code != 415 || p.Kind != wire.Unsupported {
