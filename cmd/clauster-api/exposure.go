@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"os"
 	"strings"
@@ -20,7 +21,7 @@ func checkExposure(ctx context.Context, w world, args []string) error {
 	if len(args) != 1 {
 		return &exitError{exitUsage, errors.New("cannot check: it wants the name of a socket unit"), "man clauster-api"}
 	}
-	s := &settings{source: w.source(), log: newLogger(w.stderr, 0)}
+	s := &settings{source: w.source(), log: newLogger(w.stderr, slog.LevelInfo)}
 	if p := s.load(); p != nil {
 		return &exitError{exitConfig, p, p.Hint}
 	}

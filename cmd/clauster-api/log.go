@@ -12,7 +12,7 @@ import (
 
 // newLogger writes lines that journald understands: «<4>message key=value».
 // Time and unit are journald's own.
-func newLogger(to io.Writer, level slog.Level) *slog.Logger {
+func newLogger(to io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(slog.NewTextHandler(&prefixer{to: to}, &slog.HandlerOptions{Level: level,
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 			if len(groups) == 0 && a.Key == slog.TimeKey {

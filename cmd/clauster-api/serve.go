@@ -71,10 +71,10 @@ type daemon struct {
 // newDaemon takes over what systemd passed.
 func newDaemon(w world) (*daemon, error) {
 	d := &daemon{world: w, started: time.Now(), certs: &certificates{credentials: w.getenv("CREDENTIALS_DIRECTORY")}}
-	d.settings = &settings{source: w.source(), log: newLogger(w.stderr, slog.LevelInfo)}
+	level := new(slog.LevelVar)
+	d.log = newLogger(w.stderr, level)
+	d.settings = &settings{source: w.source(), log: d.log, changed: []func(*config.Config){func(c *config.Config) { level.Set(logLevel(c.LogLevel)) }}}
 	d.settings.load() // a fault is told on every surface: health, web door, journal
-	d.log = newLogger(w.stderr, logLevel(d.settings.config().LogLevel))
-	d.settings.log = d.log
 	if w.userMode {
 		d.manager = systemd.User
 	}
@@ -122,15 +122,17 @@ func (d *daemon) takeSockets() error {
 }
 
 func (d *daemon) loadTLS(cfg *config.Config) {
-	d.tlsFault.Store(nil)
-	if err := d.certs.load(cfg); err != nil {
-		d.log.Error(err.Error())
-		hint := "clauster-ctl config check"
-		if restart := (*restartError)(nil); errors.As(err, &restart) {
-			hint = restart.Hint()
-		}
-		d.tlsFault.Store(wire.NewProblem(wire.DoorClosed, err.Error(), hint))
+	err := d.certs.load(cfg)
+	if err == nil {
+		d.tlsFault.Store(nil)
+		return
 	}
+	d.log.Error(err.Error())
+	hint := "clauster-ctl config check"
+	if restart := (*restartError)(nil); errors.As(err, &restart) {
+		hint = restart.Hint()
+	}
+	d.tlsFault.Store(wire.NewProblem(wire.DoorClosed, err.Error(), hint))
 }
 
 // webClosed is why the web door answers nobody, nil while it does. It is asked
