@@ -12,8 +12,9 @@ import (
 // fast job is removed before the call that made it has returned, so results
 // that nobody asked for yet are kept for a while.
 type jobWaiter struct {
+	asking  sync.Mutex // held while the bus is asked for the signals
+	heard   *attempt   // the last time it was; under asking
 	mu      sync.Mutex
-	match   sync.Once
 	waiting map[dbus.ObjectPath]chan string
 	early   map[dbus.ObjectPath]ended
 	owner   string // systemd's connection, "" until it is known: anybody can send us a JobRemoved
@@ -135,23 +136,51 @@ func (b *Bus) runJob(ctx context.Context, method string, args ...any) (string, e
 }
 
 // makeJob calls a manager method that makes a job, listening for its result.
-// The first job does not wait until we listen: the bus takes a connection's
-// messages in their order, and each round trip is 0.3 ms of a bridge's launch.
+// No job waits until we listen: the bus takes a connection's messages in their
+// order, and each round trip is 0.3 ms of a bridge's launch.
 func (b *Bus) makeJob(ctx context.Context, method string, args ...any) (job dbus.ObjectPath, err error) {
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
-	listening := func() error { return nil }
-	b.jobs.match.Do(func() { listening = b.listenForJobs(ctx) })
-	err = b.manager(ctx, method, args...).Store(&job)
-	if bad := listening(); bad != nil {
-		return "", explain("cannot listen for job results", bad)
+	listening := b.listenForJobs(ctx)
+	if err := b.manager(ctx, method, args...).Store(&job); err != nil {
+		return "", err
 	}
-	return job, err
+	select {
+	case <-listening.over: // its answers came before the job's
+	case <-ctx.Done():
+		return "", fmt.Errorf("cannot listen for job results: %w", ctx.Err())
+	}
+	return job, explain("cannot listen for job results", listening.err)
 }
 
-// listenForJobs asks for the signals and for systemd's own name on the bus; the
-// function it gives waits for the answers.
-func (b *Bus) listenForJobs(ctx context.Context) (wait func() error) {
+// attempt is one attempt to listen for the results of jobs.
+type attempt struct {
+	over chan struct{} // closed once err is set
+	err  error
+}
+
+func (a *attempt) failed() bool {
+	select {
+	case <-a.over:
+		return a.err != nil
+	default:
+		return false
+	}
+}
+
+// listenForJobs asks for the signals and for systemd's own name on the bus,
+// unless that was done, and does not wait for the answers. It is asked for all
+// who share the connection, so it does not end with ctx: when it did, a client
+// that hung up early left the others waiting for results that nobody handed
+// out. What failed is tried again with the next job.
+func (b *Bus) listenForJobs(ctx context.Context) *attempt {
+	w := b.jobs
+	w.asking.Lock()
+	defer w.asking.Unlock()
+	if w.heard != nil && !w.heard.failed() {
+		return w.heard
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	bus := b.conn.BusObject()
 	const moved = "type='signal',sender='" + dbusName + "',interface='" + dbusName + "',member='NameOwnerChanged',arg0='" + busName + "'"
 	const removed = "type='signal',sender='" + busName + "',interface='" + managerIf + "',member='JobRemoved'"
@@ -160,19 +189,30 @@ func (b *Bus) listenForJobs(ctx context.Context) (wait func() error) {
 		bus.GoWithContext(ctx, dbusName+".AddMatch", 0, nil, removed),
 		bus.GoWithContext(ctx, dbusName+".GetNameOwner", 0, nil, busName),
 	}
-	return func() error {
-		for _, c := range calls {
-			if <-c.Done; c.Err != nil {
-				return c.Err
-			}
+	a := &attempt{over: make(chan struct{})}
+	w.heard = a
+	go func() { // ends with the answers, the connection or the deadline
+		defer cancel()
+		defer close(a.over)
+		a.err = w.answered(calls)
+	}()
+	return a
+}
+
+// answered waits for the answers to listenForJobs; the last one tells systemd's
+// name.
+func (w *jobWaiter) answered(calls []*dbus.Call) error {
+	for _, c := range calls {
+		if <-c.Done; c.Err != nil {
+			return c.Err
 		}
-		var owner string
-		if err := calls[2].Store(&owner); err != nil {
-			return err
-		}
-		b.jobs.know(owner)
-		return nil
 	}
+	var owner string
+	if err := calls[len(calls)-1].Store(&owner); err != nil {
+		return err
+	}
+	w.know(owner)
+	return nil
 }
 
 func (b *Bus) awaitJob(ctx context.Context, job dbus.ObjectPath) (string, error) {
