@@ -39,6 +39,19 @@ func TestAPIDoors(t *testing.T) {
 		if a := b.askWeb("member", "GET", "/api/v1/instances", ""); a.Status != 200 {
 			t.Errorf("%d %s", a.Status, a.Body)
 		}
+		// What «localhost» leads to is ours whichever address it is: an agent that
+		// could sit on the other would be given tokens and passwords.
+		for _, address := range []string{"127.0.0.1:7621", "[::1]:7621"} {
+			if a := b.call("member", nil, "GET", "http://"+address+"/api/v1/instances"); a.Status != 200 {
+				t.Errorf("%s: %d %s", address, a.Status, a.Body)
+			}
+			if a := b.call("op", nil, "GET", "http://"+address+"/api/v1/instances"); a.Status != 401 && a.Status != 403 {
+				t.Errorf("%s, the bridge user: %d %s", address, a.Status, a.Body)
+			}
+			if r, err := b.RunAs("op", "timeout", "5", callerPath, "sink", address, "/tmp/stolen"); err != nil || !strings.Contains(r.Stderr, "address already in use") {
+				t.Errorf("an agent takes %s: %v %+v", address, err, r)
+			}
+		}
 		// An agent may not drive the API that supervises it.
 		if a := b.askWeb("op", "POST", "/api/v1/instances", `{"project":"doors"}`); a.Status != 401 && a.Status != 403 {
 			t.Errorf("the bridge user started a bridge: %d %s", a.Status, a.Body)
