@@ -52,6 +52,8 @@ type Operator struct {
 	mu    sync.Mutex
 	link  *link
 	locks map[bridge.Instance]*lock
+
+	limited sync.Mutex // held from counting bridges to one more, where max_bridges is set
 }
 
 // Start starts an instance and waits until it serves or failed. created is
@@ -82,10 +84,15 @@ func (o *Operator) beginStart(c *change, by string, r bridge.Request, again bool
 	if err != nil {
 		return nil, false, err
 	}
-	switch {
-	case s.service == "active" || s.service == "reloading":
+	if s.service == "active" || s.service == "reloading" {
 		return nil, false, nil
-	case s.service == "activating" || s.job == "start" || s.job == "restart":
+	}
+	leave, err := o.enterRoom(c)
+	if err != nil {
+		return nil, false, err
+	}
+	defer leave()
+	if s.service == "activating" || starts(s.job) {
 		if chosen(r) && !again {
 			return nil, false, refuse(wire.Conflict, "clauster-ctl status "+c.i.String(),
 				"cannot start %s with these options: it is being started already", c.i)
@@ -99,9 +106,6 @@ func (o *Operator) beginStart(c *change, by string, r bridge.Request, again bool
 		}
 		wait, err := o.begin(c, by, systemd.Start, c.i.Unit())
 		return wait, false, err
-	}
-	if err := o.checkRoom(c.i); err != nil {
-		return nil, false, err
 	}
 	if err := o.leaveRequest(r); err != nil {
 		return nil, false, err
@@ -119,6 +123,11 @@ func (o *Operator) Restart(ctx context.Context, by string, i bridge.Instance, r 
 		began := time.Now()
 		wait, err := func() (waiter, error) {
 			defer o.hold(i)()
+			leave, err := o.enterRoom(c) // one that is down is started
+			if err != nil {
+				return nil, err
+			}
+			defer leave()
 			if err := o.leaveRequest(r); err != nil {
 				return nil, err
 			}
@@ -141,7 +150,7 @@ func (o *Operator) Stop(ctx context.Context, by string, i bridge.Instance) (b Br
 		}
 		unit := i.Unit()
 		switch {
-		case up(s.service) || s.job == "start" || s.job == "restart":
+		case up(s.service) || starts(s.job):
 		case up(s.scope) && !o.Place.Origin.User: // polkit lets the API at keepers alone
 			return refuse(wire.Conflict, "clauster-ctl keepers --stop "+i.String(), "cannot stop %s: its keeper is gone, and the bridge is left without one", i)
 		case up(s.scope): // an orphan: its keeper is gone
@@ -198,17 +207,6 @@ func (o *Operator) checkRequest(ctx context.Context, i bridge.Instance, r bridge
 	}
 	if there, err := o.HasProject(ctx, i.Project); err == nil && !there {
 		return refuse(wire.NotFound, "choose one: clauster-ctl projects", "there is no project %s", i.Project)
-	}
-	return nil
-}
-
-// checkRoom refuses a start beyond instance_defaults.max_bridges.
-func (o *Operator) checkRoom(i bridge.Instance) error {
-	cfg := o.Config()
-	most, live := cfg.InstanceDefaults.MaxBridges, o.Table.Others(i)
-	if most > 0 && live >= most {
-		return refuse(wire.Conflict, "stop one, or raise instance_defaults.max_bridges in "+cfg.Path,
-			"cannot start %s: %d bridges live on this host, and max_bridges is %d", i, live, most)
 	}
 	return nil
 }

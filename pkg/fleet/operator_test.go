@@ -37,6 +37,12 @@ func (m *fakeManager) ListUnits(ctx context.Context, p ...string) ([]systemd.Uni
 	return m.fakeBus.ListUnits(ctx, p...)
 }
 
+func (m *fakeManager) Services(ctx context.Context, u []string) (map[string]systemd.ServiceProperties, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fakeBus.Services(ctx, u)
+}
+
 func (m *fakeManager) MainPID(context.Context, string) (int, error) { return 0, nil }
 
 func (m *fakeManager) Begin(_ context.Context, v systemd.Verb, unit string) (func(context.Context) (string, error), error) {

@@ -105,19 +105,6 @@ func (t *Table) Known() []bridge.Instance {
 	return slices.Clone(t.names)
 }
 
-// Others counts what lives beside an instance.
-func (t *Table) Others(i bridge.Instance) int {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	live := 0
-	for k, r := range t.rows {
-		if k != i && r.live() {
-			live++
-		}
-	}
-	return live
-}
-
 // refresh reads one instance anew, for whoever knows that something happened
 // to it before the signal is here.
 func (t *Table) refresh(ctx context.Context, bus Systemd, i bridge.Instance) error {

@@ -23,6 +23,7 @@ import (
 type fakeBus struct {
 	services map[string]systemd.ServiceProperties
 	scopes   map[string]string
+	queued   map[string]string // types of jobs by unit
 	listed   int
 	err      error
 }
@@ -35,7 +36,7 @@ func (b *fakeBus) ListUnits(_ context.Context, patterns ...string) ([]systemd.Un
 	add := func(name, active, sub string) {
 		for _, p := range patterns {
 			if ok, _ := path.Match(p, name); ok {
-				all = append(all, systemd.UnitStatus{Name: name, Active: active, Sub: sub})
+				all = append(all, systemd.UnitStatus{Name: name, Active: active, Sub: sub, Job: b.queued[name]})
 			}
 		}
 	}
