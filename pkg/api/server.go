@@ -189,10 +189,16 @@ type recorder struct {
 	code int
 }
 
+// answerWait bounds how long a client may take to read its answer: one that
+// does not read keeps nothing for long. Streams set their own limits, and a
+// connection that is taken over has none of ours.
+const answerWait = time.Minute
+
 // WriteHeader remembers the code.
 func (r *recorder) WriteHeader(code int) {
 	if r.code == 0 {
 		r.code = code
+		_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(time.Now().Add(answerWait))
 	}
 	r.ResponseWriter.WriteHeader(code)
 }

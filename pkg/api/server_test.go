@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"clauster/pkg/auth"
 	"clauster/pkg/wire"
@@ -193,4 +196,43 @@ func TestHSTS(t *testing.T) {
 			t.Errorf("%s: %q, want %q", address, got, want)
 		}
 	}
+}
+
+// oneConn is a listener with a single connection.
+type oneConn struct {
+	conn   chan net.Conn
+	closed chan struct{}
+}
+
+func (l oneConn) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conn:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (l oneConn) Close() error   { close(l.closed); return nil }
+func (l oneConn) Addr() net.Addr { return &net.UnixAddr{} }
+
+// TestClientThatDoesNotRead: its answer is given up.
+func TestClientThatDoesNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		observed := make(chan time.Duration, 1)
+		s := &Server{Gate: fixed{who: auth.Principal{Kind: auth.Local, Scope: auth.ScopeWrite}}, Log: slog.New(slog.DiscardHandler), Table: NewTable(things{}),
+			Observe: func(_ *Route, _ int, took time.Duration) { observed <- took }}
+		l := oneConn{make(chan net.Conn), make(chan struct{})}
+		server := &http.Server{Handler: s.Handler(auth.UnixDoor)}
+		go server.Serve(l)
+		here, there := net.Pipe()
+		defer here.Close()
+		l.conn <- there
+		if _, err := io.WriteString(here, "GET /things/"+strings.Repeat("x", 8<<10)+" HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if took := <-observed; took != answerWait {
+			t.Errorf("it was waited for %v", took)
+		}
+		server.Close()
+	})
 }
