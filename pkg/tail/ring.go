@@ -79,16 +79,17 @@ func (r *ring) behind(id string) uint64 {
 	return r.first
 }
 
-// take gives up to n lines from a number on, and how many before them have
-// left the ring.
+// take gives up to n lines from a number on, no more than atOnceBytes and one,
+// and how many before them have left the ring.
 func (r *ring) take(at uint64, n int) (lines []wire.LogLine, skipped uint64, changed <-chan struct{}, ended bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if at < r.first {
 		skipped, at = r.first-at, r.first
 	}
-	for ; at < r.next && len(lines) < n; at++ {
+	for bytes := 0; at < r.next && len(lines) < n && bytes < atOnceBytes; at++ {
 		lines = append(lines, r.lines[at%ringLines])
+		bytes += len(r.lines[at%ringLines].Text)
 	}
 	return lines, skipped, r.changed, r.ended, r.err
 }
@@ -100,8 +101,12 @@ type Viewer struct {
 	leave func()
 }
 
-// atOnce bounds what one Next gives.
-const atOnce = 256
+// Bounds of what one Next gives. A viewer that is slow keeps it for as long as
+// it likes, whatever the ring has let go.
+const (
+	atOnce      = 256
+	atOnceBytes = 64 << 10
+)
 
 // Next waits for lines. skipped counts those that were lost before them because
 // the viewer was too slow. The error is ctx's, or why the log cannot be

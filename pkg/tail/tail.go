@@ -9,17 +9,14 @@ package tail
 
 import (
 	"context"
-	"hash/fnv"
-	"strconv"
-	"strings"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"clauster/pkg/bridge"
 	"clauster/pkg/control"
 	"clauster/pkg/journal"
-	"clauster/pkg/redact"
-	"clauster/pkg/terminal"
 	"clauster/pkg/wire"
 )
 
@@ -29,6 +26,18 @@ const (
 	ringBytes = 2 << 20
 	backlog   = 1000 // lines of the past that a ring begins with
 )
+
+// Bounds of all together: each of them is a journalctl. One for every request
+// and every instance that somebody looked at filled TasksMax=, and where there
+// is no process left the reader of events has none, and Go ends the program for
+// want of a thread.
+const (
+	maxReads    = 8  // readings of the past at once
+	maxFollowed = 64 // instances that are followed
+)
+
+// ErrBusy means that as many logs are read or followed as may be.
+var ErrBusy = errors.New("too many logs are being looked at")
 
 // Source is where lines come from: the journal (the functions of package
 // journal are the real ones) and keepers.
@@ -46,36 +55,60 @@ type Source struct {
 type Tails struct {
 	origin journal.Origin
 	source Source
+	reads  chan struct{} // holds a token for each Last
 
-	mu   sync.Mutex
-	open map[bridge.Instance]*ring
+	mu       sync.Mutex
+	open     map[bridge.Instance]*ring
+	followed int // rings with a journalctl, those that are just ending included
 }
 
 // New makes Tails of the bridges of one manager.
 func New(o journal.Origin, s Source) *Tails {
-	return &Tails{origin: o, source: s, open: map[bridge.Instance]*ring{}}
+	return &Tails{origin: o, source: s, reads: make(chan struct{}, maxReads), open: map[bridge.Instance]*ring{}}
 }
 
-// Last reads the newest lines of an instance, oldest first.
+// Last reads the newest lines of an instance, oldest first: as many as asked
+// for, fewer where they are longer than a ring's bytes. Where too many read
+// already it waits its turn, until ctx ends.
 func (t *Tails) Last(ctx context.Context, i bridge.Instance, lines int) ([]wire.LogLine, error) {
-	found := []wire.LogLine{}
+	select {
+	case t.reads <- struct{}{}:
+		defer func() { <-t.reads }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrBusy, ctx.Err())
+	}
+	found, first, bytes := []wire.LogLine{}, 0, 0
 	q := journal.Query{Lines: lines, Matches: Matches(t.origin, i)}
 	err := t.source.Read(ctx, q, func(e journal.Entry) error {
-		found = append(found, line(e, i, t.origin))
+		if !shown(e, i, t.origin) {
+			return nil
+		}
+		l := line(e, i, t.origin)
+		found = append(found, l)
+		for bytes += len(l.Text); bytes > ringBytes; first++ {
+			bytes -= len(found[first].Text)
+			found[first] = wire.LogLine{} // or its text would stay
+		}
 		return nil
 	})
-	return found, err
+	return found[first:], err
 }
 
 // Follow gives a viewer that begins with the newest lines or, where after is
 // not empty, behind the line with that id. A line that is too long ago is none:
-// the viewer then begins with the oldest line at hand. Close it.
+// the viewer then begins with the oldest line at hand. Close it. The error is
+// ErrBusy where it would be one instance too many, or ctx's.
 func (t *Tails) Follow(ctx context.Context, i bridge.Instance, lines int, after string) (*Viewer, error) {
 	t.mu.Lock()
 	r, ok := t.open[i]
+	if !ok && t.followed == maxFollowed {
+		t.mu.Unlock()
+		return nil, ErrBusy
+	}
 	if !ok {
 		r = newRing()
 		t.open[i] = r
+		t.followed++
 	}
 	r.viewers++
 	t.mu.Unlock()
@@ -122,7 +155,9 @@ func (t *Tails) follow(ctx context.Context, i bridge.Instance, m *merge, filled 
 	cursor := ""
 	err := t.source.Read(ctx, journal.Query{Lines: backlog, Matches: Matches(t.origin, i)}, func(e journal.Entry) error {
 		cursor = e.Cursor
-		m.fromJournal(numbered(e, i, t.origin), line(e, i, t.origin))
+		if shown(e, i, t.origin) {
+			m.fromJournal(numbered(e, i, t.origin), line(e, i, t.origin))
+		}
 		return nil
 	})
 	close(filled)
@@ -134,6 +169,9 @@ func (t *Tails) follow(ctx context.Context, i bridge.Instance, m *merge, filled 
 		q.Lines = -1
 	}
 	return t.source.Follow(ctx, q, func(e journal.Entry) error {
+		if !shown(e, i, t.origin) {
+			return nil
+		}
 		l := line(e, i, t.origin)
 		m.fromJournal(numbered(e, i, t.origin), l)
 		if serves(bridge.Event(l.Event)) {
@@ -181,68 +219,8 @@ func (t *Tails) leave(i bridge.Instance, r *ring) {
 	if last {
 		r.cancel()
 		r.group.Wait()
+		t.mu.Lock()
+		t.followed-- // its journalctl has ended
+		t.mu.Unlock()
 	}
-}
-
-// Matches select the keeper's entries, what systemd says about the unit, and
-// who asked for what.
-func Matches(o journal.Origin, i bridge.Instance) []string {
-	about := []string{"_PID=1", "UNIT=" + i.Unit()}
-	if o.User {
-		about = append(o.Matches("init.scope")[1:], "USER_UNIT="+i.Unit())
-	}
-	m := append(append(o.Matches(i.Unit()), "+"), about...)
-	return append(m, "+", "MESSAGE_ID="+bridge.EventRequested.MessageID(), bridge.FieldInstance+"="+i.String())
-}
-
-// idOf names a line for resuming: by its keeper's number, which the line has
-// before the journal has it, else by its place in the journal. Both are hashed:
-// an id goes into a stream's framing, where foreign bytes have no place.
-func idOf(n number, cursor string) string {
-	h := fnv.New64a()
-	if n.n == 0 {
-		h.Write([]byte(cursor))
-		return "j" + strconv.FormatUint(h.Sum64(), 16)
-	}
-	h.Write([]byte(n.run))
-	return "k" + strconv.FormatUint(h.Sum64(), 16) + "-" + strconv.FormatUint(n.n, 10)
-}
-
-// IDPattern is what the ids of lines look like.
-const IDPattern = "^[jk][0-9a-f]{1,16}(-[0-9]{1,20})?$"
-
-// line makes an entry fit for a viewer.
-func line(e journal.Entry, i bridge.Instance, o journal.Origin) wire.LogLine {
-	l := wire.LogLine{ID: idOf(numbered(e, i, o), e.Cursor), At: wire.Time{Time: e.Time}, Priority: int(e.Priority()), Text: redact.String(terminal.StripString(e.Get("MESSAGE")))}
-	if source := e.Get(bridge.FieldSource); source == "debug" || source == "terminal" {
-		l.Source = source
-	}
-	if journal.Trusted(e, i, o) {
-		l.Event = string(e.Event())
-	}
-	return l
-}
-
-// numbered is the number that the instance's keeper gave an entry. Anyone can
-// write that field, so it is read in entries of the keeper's own unit only.
-func numbered(e journal.Entry, i bridge.Instance, o journal.Origin) number {
-	for _, match := range o.Matches(i.Unit()) {
-		if name, want, _ := strings.Cut(match, "="); e.Get(name) != want {
-			return number{}
-		}
-	}
-	n, err := strconv.ParseUint(e.Get(bridge.FieldLine), 10, 64)
-	if err != nil {
-		return number{}
-	}
-	return number{e.Get(bridge.FieldRun), n}
-}
-
-// lineOfKeeper makes a keeper's line fit for a viewer, as the journal's is.
-func lineOfKeeper(l control.Line) wire.LogLine {
-	out := wire.LogLine{ID: idOf(number{l.Run, l.Number}, ""), At: wire.Time{Time: l.At}, Priority: l.Priority, Event: l.Event, Text: redact.String(terminal.StripString(l.Text))}
-	if l.Source == "debug" || l.Source == "terminal" {
-		out.Source = l.Source
-	}
-	return out
 }
