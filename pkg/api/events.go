@@ -220,17 +220,15 @@ func follow(w http.ResponseWriter, r *http.Request, reader *event.Reader, filter
 		return
 	}
 	for {
-		wait, cancel := context.WithTimeout(r.Context(), silence)
+		// From what was last written, not from what last happened: to a proxy a
+		// stream is silent, too, whose filter lets nothing through.
+		wait, cancel := context.WithDeadline(r.Context(), stream.last.Add(silence))
 		events, err := reader.Next(wait)
 		cancel()
 		switch {
 		case r.Context().Err() != nil:
 			return
-		case errors.Is(err, context.DeadlineExceeded):
-			if stream.ping() != nil {
-				return
-			}
-		case err != nil:
+		case err != nil && !errors.Is(err, context.DeadlineExceeded):
 			// Not "error": that is a kind of event.
 			_ = stream.send("problem", "", wire.NewProblem(wire.Unavailable, "cannot go on with events: "+err.Error(), "connect again with Last-Event-ID"))
 			return
@@ -239,6 +237,9 @@ func follow(w http.ResponseWriter, r *http.Request, reader *event.Reader, filter
 			if filter.wants(e) && stream.send(e.Kind, e.ID, e) != nil {
 				return
 			}
+		}
+		if time.Since(stream.last) >= silence && stream.ping() != nil {
+			return
 		}
 	}
 }

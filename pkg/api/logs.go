@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -25,6 +27,8 @@ type Logs struct {
 	Tails *tail.Tails
 	// Resolve finds the instance a path means.
 	Resolve func(ctx context.Context, name string) (bridge.Instance, *wire.Problem)
+
+	large atomic.Int32 // large answers under way
 }
 
 const (
@@ -32,6 +36,15 @@ const (
 	maxLines     = 1000
 	logReadTime  = 10 * time.Second
 	frameTime    = 10 * time.Second // for a viewer to take one frame
+)
+
+// An answer stays in memory until its reader has taken it, and readers have all
+// the time of the world. So of the large ones there are few at once, and they
+// have to be taken.
+const (
+	largeAnswer = 256 << 10
+	maxLarge    = 16
+	largeTime   = 60 * time.Second
 )
 
 // Routes gives its one route, in its three forms.
@@ -65,45 +78,107 @@ func (l *Logs) get(r *Request) Response {
 	}
 	switch {
 	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
-		return Stream(func(w http.ResponseWriter, r *http.Request) { l.socket(w, r, instance, lines, after) })
+		return l.follow(r, instance, lines, after, socket)
 	case strings.Contains(r.Header.Get("Accept"), "text/event-stream"):
-		return Stream(func(w http.ResponseWriter, r *http.Request) { l.events(w, r, instance, lines, after) })
+		return l.follow(r, instance, lines, after, events)
 	}
+	return l.last(r, instance, lines)
+}
+
+// last answers with the newest lines.
+func (l *Logs) last(r *Request, i bridge.Instance, lines int) Response {
 	ctx, cancel := context.WithTimeout(r.Context(), logReadTime)
 	defer cancel()
-	found, err := l.Tails.Last(ctx, instance, max(lines, 1))
+	found, err := l.Tails.Last(ctx, i, max(lines, 1))
 	if err != nil {
-		return Refuse(wire.Unavailable, "cannot read the log: "+err.Error(), "journalctl -u "+instance.Unit())
+		return noLog("read", i, err)
 	}
-	return JSON{Value: wire.Log{Instance: instance.String(), Lines: found[max(0, len(found)-lines):]}}
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false) // six bytes for one
+	if err := enc.Encode(wire.Log{Instance: i.String(), Lines: found[max(0, len(found)-lines):]}); err != nil {
+		return Refuse(wire.Internal, "cannot encode the answer", "")
+	}
+	answer := Text{Media: "application/json", Body: body.Bytes()}
+	if body.Len() <= largeAnswer {
+		return answer
+	}
+	if l.large.Add(1) > maxLarge {
+		l.large.Add(-1)
+		return noLog("read", i, fmt.Errorf("%w: %d large answers are being taken", tail.ErrBusy, maxLarge))
+	}
+	return largeText{answer, func() { l.large.Add(-1) }}
+}
+
+// largeText is a Text that has to be taken in time.
+type largeText struct {
+	Text
+	done func()
+}
+
+func (t largeText) write(w http.ResponseWriter, r *http.Request) {
+	defer t.done()
+	ctrl := http.NewResponseController(w)
+	_ = ctrl.SetWriteDeadline(time.Now().Add(largeTime))
+	t.Text.write(w, r)
+	_ = ctrl.SetWriteDeadline(time.Time{}) // the connection may be used again
+}
+
+// noLog refuses what cannot be read or followed.
+func noLog(verb string, i bridge.Instance, err error) Response {
+	hint := "journalctl -u " + i.Unit()
+	if errors.Is(err, tail.ErrBusy) {
+		hint = "close viewers, ask for fewer lines or try again in a moment; on the host: " + hint
+	}
+	return Refuse(wire.Unavailable, fmt.Sprintf("cannot %s the log of %s: %v", verb, i, err), hint)
+}
+
+// follow answers with a log that goes on. The viewer is had before the answer
+// begins: there may be none to have.
+func (l *Logs) follow(r *Request, i bridge.Instance, lines int, after string, show func(http.ResponseWriter, *http.Request, view)) Response {
+	ctx, cancel := context.WithTimeout(r.Context(), logReadTime)
+	defer cancel()
+	v, err := l.Tails.Follow(ctx, i, lines, after)
+	if err != nil {
+		return noLog("follow", i, err)
+	}
+	return Stream(func(w http.ResponseWriter, r *http.Request) {
+		defer v.Close()
+		show(w, r, view{v, i})
+	})
 }
 
 // events is the log as server-sent events: «log» with a wire.LogLine each, and
 // «skipped» with {"skipped": n} where the viewer was too slow.
-func (l *Logs) events(w http.ResponseWriter, r *http.Request, i bridge.Instance, lines int, after string) {
+func events(w http.ResponseWriter, r *http.Request, v view) {
 	stream := newSSE(w)
-	l.view(r.Context(), i, lines, after, stream.ping, stream.send)
+	v.send(r.Context(), stream.ping, stream.send)
 }
 
 // socket is the log as a WebSocket: one JSON text message per line, and
 // {"skipped": n}. The gate has looked at the Origin already; the library looks
 // again, and knows nothing of allow-lists, so it is told what was let in.
-func (l *Logs) socket(w http.ResponseWriter, r *http.Request, i bridge.Instance, lines int, after string) {
+func socket(w http.ResponseWriter, r *http.Request, v view) {
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{OriginPatterns: []string{originHost(r)}})
 	if err != nil {
 		return // Accept has answered
 	}
 	defer c.CloseNow()
 	ctx := c.CloseRead(r.Context()) // nothing is expected from a viewer but its leaving
-	ping := func() error { return c.Ping(ctx) }
-	l.view(ctx, i, lines, after, ping, func(_, _ string, value any) error {
+	inTime := func(do func(ctx context.Context) error) error {
+		ctx, cancel := context.WithTimeout(ctx, frameTime)
+		defer cancel()
+		return do(ctx)
+	}
+	// Ping waits for the pong, and no line goes out meanwhile: a viewer that
+	// answers none would stand still for good, and hold its place.
+	ping := func() error { return inTime(c.Ping) }
+	v.send(ctx, ping, func(_, _ string, value any) error {
 		data, err := json.Marshal(value)
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(ctx, frameTime)
-		defer cancel()
-		return c.Write(ctx, websocket.MessageText, data)
+		return inTime(func(ctx context.Context) error { return c.Write(ctx, websocket.MessageText, data) })
 	})
 	c.Close(websocket.StatusGoingAway, "the server ends")
 }
@@ -117,16 +192,17 @@ func originHost(r *http.Request) string {
 // silence is after how long without a line a stream shows that it lives.
 const silence = 20 * time.Second
 
-// view sends a log until the viewer, the log or the server ends.
-func (l *Logs) view(ctx context.Context, i bridge.Instance, lines int, after string, ping func() error, send func(name, id string, value any) error) {
-	v, err := l.Tails.Follow(ctx, i, lines, after)
-	if err != nil {
-		return
-	}
-	defer v.Close()
+// view is one viewer of an instance's log.
+type view struct {
+	log      *tail.Viewer
+	instance bridge.Instance
+}
+
+// send sends the log until the viewer, the log or the server ends.
+func (v view) send(ctx context.Context, ping func() error, send func(name, id string, value any) error) {
 	for {
 		wait, cancel := context.WithTimeout(ctx, silence)
-		found, skipped, err := v.Next(wait)
+		found, skipped, err := v.log.Next(wait)
 		cancel()
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 			if ping() != nil {
@@ -136,7 +212,7 @@ func (l *Logs) view(ctx context.Context, i bridge.Instance, lines int, after str
 		}
 		if err != nil {
 			if !errors.Is(err, context.Canceled) {
-				_ = send("error", "", wire.NewProblem(wire.Unavailable, "cannot follow the log: "+err.Error(), "journalctl -f -u "+i.Unit()))
+				_ = send("error", "", wire.NewProblem(wire.Unavailable, "cannot follow the log: "+err.Error(), "journalctl -f -u "+v.instance.Unit()))
 			}
 			return
 		}

@@ -12,6 +12,7 @@ import (
 type sse struct {
 	w    http.ResponseWriter
 	ctrl *http.ResponseController
+	last time.Time // when something was written
 }
 
 // newSSE begins the stream.
@@ -20,7 +21,7 @@ func newSSE(w http.ResponseWriter) *sse {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
 	w.WriteHeader(http.StatusOK)
-	s := &sse{w: w, ctrl: http.NewResponseController(w)}
+	s := &sse{w: w, ctrl: http.NewResponseController(w), last: time.Now()}
 	_ = s.ctrl.Flush()
 	return s
 }
@@ -48,5 +49,6 @@ func (s *sse) write(p []byte) error {
 	if _, err := s.w.Write(p); err != nil {
 		return err
 	}
+	s.last = time.Now()
 	return s.ctrl.Flush()
 }
