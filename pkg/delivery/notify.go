@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +54,7 @@ func (n *notifier) send(ctx context.Context, title, text string) result {
 	select {
 	case err := <-done:
 		if err != nil {
-			return result{err: n.hide.clean(err)}
+			return result{err: cmp.Or(n.hide.clean(err), "it failed")} // "" would be a success
 		}
 		return result{}
 	case <-ctx.Done():

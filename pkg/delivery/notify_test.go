@@ -85,6 +85,17 @@ func TestHangingService(t *testing.T) {
 	})
 }
 
+// TestWordlessFailure: an error without a text is no success.
+func TestWordlessFailure(t *testing.T) {
+	n := newNotifier("ntfy://x/y", "ntfy://x/y", &sync.WaitGroup{})
+	for _, text := range []string{"", " \n", "\x1b[0m"} {
+		n.deliver = func(string, string, string) error { return errors.New(text) }
+		if r := n.send(t.Context(), "title", "text"); r.err != "it failed" {
+			t.Errorf("%q: %+v", text, r)
+		}
+	}
+}
+
 // TestToggles: which event reaches people under which key.
 func TestToggles(t *testing.T) {
 	ended := event("x", "stop")
