@@ -71,12 +71,17 @@ func Judge(a netip.Addr) error {
 }
 
 // reserved are the IPv4 networks of the IANA special-purpose registry that no
-// webhook has a reason to be in.
+// webhook has a reason to be in: also those that are routed, and answered by
+// whoever is near (AS112's name servers, AMT's relays). And one address that
+// looks like any other: 168.63.129.16 is the host service of every machine in
+// Azure, which gives it its configuration.
 func reserved() []network {
 	return []network{
 		{"0.0.0.0/8", "unspecified"}, {"10.0.0.0/8", "private"}, {"100.64.0.0/10", "shared (CGNAT)"},
 		{"127.0.0.0/8", "loopback"}, {"169.254.0.0/16", "link-local"}, {"172.16.0.0/12", "private"},
 		{"192.0.0.0/24", "reserved"}, {"192.0.2.0/24", "for documentation"}, {"192.88.99.0/24", "reserved"},
+		{"192.31.196.0/24", "reserved (AS112)"}, {"192.52.193.0/24", "reserved (AMT)"}, {"192.175.48.0/24", "reserved (AS112)"},
+		{"168.63.129.16/32", "reserved (Azure's host)"},
 		{"192.168.0.0/16", "private"}, {"198.18.0.0/15", "for benchmarks"}, {"198.51.100.0/24", "for documentation"},
 		{"203.0.113.0/24", "for documentation"}, {"224.0.0.0/4", "multicast"}, {"240.0.0.0/4", "reserved"},
 	}
@@ -86,7 +91,8 @@ func reserved() []network {
 // outside of it is refused as a whole.
 func reserved6() []network {
 	return []network{
-		{"2001::/23", "reserved"}, {"2001:db8::/32", "for documentation"}, {"2002::/16", "6to4"}, {"3fff::/20", "for documentation"},
+		{"2001::/23", "reserved"}, {"2001:db8::/32", "for documentation"}, {"2002::/16", "6to4"},
+		{"2620:4f:8000::/48", "reserved (AS112)"}, {"3fff::/20", "for documentation"},
 	}
 }
 

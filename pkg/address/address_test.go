@@ -61,3 +61,14 @@ func FuzzAddress(f *testing.F) {
 		}
 	})
 }
+
+// TestReserved: addresses that look public and lead to whoever is near.
+func TestReserved(t *testing.T) {
+	for a, want := range map[string]string{"168.63.129.16": "reserved (Azure's host)", "192.31.196.1": "reserved (AS112)", "192.175.48.255": "reserved (AS112)",
+		"2620:4f:8000::1": "reserved (AS112)", "192.52.193.1": "reserved (AMT)", "::ffff:168.63.129.16": "reserved (Azure's host)", "64:ff9b::168.63.129.16": "reserved (Azure's host)",
+		"168.63.129.15": "", "168.63.129.17": "", "192.31.197.1": "", "192.175.49.1": "", "2620:4f:8001::1": ""} {
+		if got := What(netip.MustParseAddr(a)); got != want {
+			t.Errorf("%s: %q, want %q", a, got, want)
+		}
+	}
+}
