@@ -13,6 +13,7 @@ import (
 const (
 	metaCreated = "created" // when this database was made
 	metaPruned  = "pruned"  // events before this time were deleted
+	metaProbed  = "probed"  // when it was last tried whether this can be written again
 )
 
 // Created is when the database was made: what happened before is history to

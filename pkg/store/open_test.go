@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"clauster/pkg/wire"
 )
 
 // later is a schema after the newest, for tests of migrations.
@@ -283,29 +285,40 @@ func TestRefusedUnreadable(t *testing.T) {
 	refused(t, path, Unreadable)
 }
 
-// A disk without room: on a tmpfs of its own, so as root only.
-func TestFullAndGoesOn(t *testing.T) {
+// smallDisk gives a directory with room for one megabyte, and what takes all of
+// it: a tmpfs of its own, so as root only.
+func smallDisk(t *testing.T) (dir string, fill func() (ballast string)) {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to mount a small tmpfs")
 	}
-	dir := t.TempDir()
+	dir = t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
 		t.Skipf("cannot mount: %v", err)
 	}
-	defer unix.Unmount(dir, unix.MNT_DETACH)
-	s, err := Open(t.Context(), filepath.Join(dir, "clauster.db"))
-	if err != nil {
-		t.Fatal(err)
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir, func() string {
+		ballast := filepath.Join(dir, "ballast")
+		if err := os.WriteFile(ballast, make([]byte, 2<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+			t.Fatal(err)
+		}
+		return ballast
 	}
-	defer s.Close()
-	ballast := filepath.Join(dir, "ballast")
-	err = os.WriteFile(ballast, make([]byte, 2<<20), 0o600)
-	if !errors.Is(err, unix.ENOSPC) {
-		t.Fatal(err)
-	}
+}
+
+// bigEvent is one that finds no room on a full disk.
+func bigEvent() []wire.Event {
 	big := events("crash", "big")
 	big[0].Message = strings.Repeat("x", 300<<10)
-	_, err = s.AddEvents(t.Context(), big, Position{}, nil)
+	return big
+}
+
+// A disk without room.
+func TestFullAndGoesOn(t *testing.T) {
+	dir, fill := smallDisk(t)
+	s := testOpen(t, filepath.Join(dir, "clauster.db"))
+	ballast := fill()
+	_, err := s.AddEvents(t.Context(), bigEvent(), Position{}, nil)
 	var r *RefusedError
 	if !errors.As(err, &r) || r.Reason != Full || s.Refused() == nil {
 		t.Fatalf("%v; refused %v", err, s.Refused())

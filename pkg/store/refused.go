@@ -46,6 +46,9 @@ func (e *RefusedError) Error() string {
 // Unwrap gives the cause.
 func (e *RefusedError) Unwrap() error { return e.Err }
 
+// passes reports whether it may be over without anybody touching the database.
+func (e *RefusedError) passes() bool { return e.Reason == Full || e.Reason == Unreadable }
+
 // sockets are what would start the API again while its database is moved.
 const sockets = "clauster-api.socket clauster-web.socket clauster-wake.socket"
 

@@ -13,7 +13,7 @@ type Session struct {
 	Hash    string // made of the cookie's value, which is not kept
 	Login   string
 	Created time.Time
-	Seen    time.Time // last use, to the minute
+	Seen    time.Time // last use, to the minute or better
 }
 
 // ErrNoSession means that nobody is logged in with this cookie.

@@ -31,6 +31,7 @@ type Store struct {
 	writer  *sql.DB // one connection: SQLite has one writer, and waiting in Go is fair
 	reader  *sql.DB
 	refused atomic.Pointer[RefusedError]
+	prober  prober
 }
 
 // Open opens the database, makes it where there is none and brings its schema
@@ -59,6 +60,7 @@ func connect(path, mode string) (*sql.DB, error) {
 
 // Close closes the database.
 func (s *Store) Close() error {
+	s.prober.close()
 	var first error
 	if s.reader != nil {
 		first = s.reader.Close()
@@ -68,7 +70,8 @@ func (s *Store) Close() error {
 
 // Refused gives why the database is not used any more, nil while it is. A
 // damaged one stays refused; a full disk or one that cannot be written is over
-// with the next write that succeeds.
+// with the next write that succeeds, which is a probe's where nobody else
+// writes.
 func (s *Store) Refused() error {
 	if r := s.refused.Load(); r != nil {
 		return r
@@ -80,11 +83,11 @@ func (s *Store) Refused() error {
 // SQLite says about damage, a full disk or lost access becomes a
 // *RefusedError, here and in Refused.
 func (s *Store) Write(ctx context.Context, f func(tx *sql.Tx) error) error {
-	if r := s.refused.Load(); r != nil && r.Reason == Damaged {
+	if r := s.refused.Load(); r != nil && !r.passes() {
 		return r // each further write could make it worse
 	}
 	err := s.write(ctx, f)
-	if r := s.refused.Load(); err == nil && r != nil && r.Reason != Damaged {
+	if r := s.refused.Load(); err == nil && r != nil && r.passes() {
 		s.refused.CompareAndSwap(r, nil)
 	}
 	return s.note(err)
@@ -112,8 +115,17 @@ func (s *Store) note(err error) error {
 	if r == nil {
 		return err
 	}
-	if old := s.refused.Load(); old == nil || old.Reason != Damaged {
-		s.refused.Store(r)
+	for {
+		old := s.refused.Load()
+		if old != nil && !old.passes() {
+			return r
+		}
+		if s.refused.CompareAndSwap(old, r) {
+			break
+		}
+	}
+	if r.passes() {
+		s.probe()
 	}
 	return r
 }
