@@ -11,8 +11,9 @@ import (
 	"clauster/pkg/wire"
 )
 
-// touchEvery is how exactly the last use of tokens and sessions is kept: a
-// write per request would be most of the database's work.
+// touchEvery is how exactly the last use of tokens and sessions is kept, of
+// short sessions more so (touchSession): a write per request would be most of
+// the database's work.
 const touchEvery = time.Minute
 
 // touchPatience bounds that write; a request must not wait for a busy database.
@@ -69,13 +70,13 @@ func (g *Gate) byToken(ctx context.Context, p *policy, token string) (Principal,
 	if t.Scope == string(ScopeWrite) {
 		scope = ScopeWrite
 	}
-	g.touch(ctx, now, t.Used, func(ctx context.Context) error { return g.store.TouchToken(ctx, t.ID, now) })
+	g.touch(ctx, now.Sub(t.Used) >= touchEvery, func(ctx context.Context) error { return g.store.TouchToken(ctx, t.ID, now) })
 	return Principal{Kind: Token, Name: t.Label, UID: -1, ID: t.ID, Scope: scope}, nil
 }
 
-// touch writes a last use down if it is not the minute's first.
-func (g *Gate) touch(ctx context.Context, now, last time.Time, write func(context.Context) error) {
-	if now.Sub(last) < touchEvery {
+// touch writes a last use down where that is due.
+func (g *Gate) touch(ctx context.Context, due bool, write func(context.Context) error) {
+	if !due {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), touchPatience)

@@ -98,7 +98,7 @@ func (g *Gate) bySession(r *http.Request, p *policy) (Principal, bool, *wire.Pro
 	case !p.alive(s, now):
 		return Principal{}, false, nil
 	}
-	g.touch(r.Context(), now, s.Seen, func(ctx context.Context) error { return g.store.TouchSession(ctx, hash, now) })
+	g.touch(r.Context(), now.Sub(s.Seen) >= p.touchSession(), func(ctx context.Context) error { return g.store.TouchSession(ctx, hash, now) })
 	return Principal{Kind: Session, Name: s.Login, UID: -1, ID: hash, Scope: ScopeWrite}, true, nil
 }
 
@@ -106,6 +106,15 @@ func (g *Gate) bySession(r *http.Request, p *policy) (Principal, bool, *wire.Pro
 func (p *policy) alive(s store.Session, now time.Time) bool {
 	age, idle := seconds(p.cfg.Auth.SessionMaxAgeSeconds), seconds(p.cfg.Auth.SessionIdleSeconds)
 	return now.Sub(s.Created) < age && (idle == 0 || now.Sub(s.Seen) < idle)
+}
+
+// touchSession is how exactly a session's last use is kept: noted once a minute,
+// a session of less than a minute ended while it was used.
+func (p *policy) touchSession() time.Duration {
+	if idle := seconds(p.cfg.Auth.SessionIdleSeconds); idle > 0 {
+		return min(touchEvery, idle/4)
+	}
+	return touchEvery
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

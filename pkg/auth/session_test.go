@@ -29,6 +29,21 @@ func TestSessionAges(t *testing.T) {
 	s.want(s.send("GET /", idle), "session")
 }
 
+// A session that is used more often than it may be idle lasts, however short
+// that is.
+func TestShortIdleSessionsLast(t *testing.T) {
+	for _, idle := range []int{1, 50, 90} {
+		s := withPassword(t, func(c *config.Config) { c.Auth.SessionIdleSeconds = idle })
+		cookie := s.logIn()
+		for range 20 {
+			s.sleep(seconds(idle) / 5)
+			s.want(s.send("GET /", cookie), "session")
+		}
+		s.sleep(seconds(idle))
+		s.want(s.send("GET /", cookie), "nobody")
+	}
+}
+
 func TestLogoutEverywhere(t *testing.T) {
 	s := withPassword(t, nil)
 	here, there := s.logIn(), s.logIn()
