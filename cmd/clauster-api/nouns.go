@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"clauster/pkg/auth"
 	"clauster/pkg/bridge"
 	"clauster/pkg/config"
 	"clauster/pkg/delivery"
+	"clauster/pkg/door"
 	"clauster/pkg/event"
 	"clauster/pkg/fleet"
 	"clauster/pkg/home"
@@ -43,6 +45,8 @@ type nouns struct {
 	hub      *event.Hub
 	ingester *event.Ingester
 	courier  *delivery.Courier
+
+	bell door.Bell // of the wake sockets
 }
 
 // makeNouns opens the store and makes what lives beside the servers. A store
@@ -172,15 +176,70 @@ func refusal(r *store.RefusedError) *wire.Problem {
 	return wire.NewProblem(wire.StoreRefused, r.Error(), r.Hint())
 }
 
-// busy reports whether something is under way that an idle exit would end.
+// busy reports whether something is under way that an idle exit would end. In
+// this order: a request may cause an event, and an event a delivery.
 func (d *daemon) busy() bool {
-	return d.doors.InFlight() > 0 || d.courier != nil && d.courier.Busy()
+	return d.doors.InFlight() > 0 || d.ingester != nil && d.ingester.Busy() || d.courier != nil && d.courier.Busy()
 }
 
-// woken is called after keepers have told of an event: journald tells those who
+// lastUse is when somebody asked for something, or a keeper told of an event.
+func (d *daemon) lastUse() time.Time {
+	asked, told := d.doors.LastUse(), d.bell.LastUse()
+	if told.After(asked) {
+		return told
+	}
+	return asked
+}
+
+// woken is called when keepers have told of an event: journald tells those who
 // follow it a quarter of a second later only.
-func (d *daemon) woken() {
-	if d.ingester != nil {
-		d.ingester.Nudge()
+func (d *daemon) woken(take func()) {
+	d.bell.Ring(take, func() {
+		if d.ingester != nil {
+			d.ingester.Nudge()
+		}
+	})
+}
+
+// lookWait bounds the last look into the journal before an idle exit.
+const lookWait = 10 * time.Second
+
+// leave looks a last time, and stops listening to keepers if there is nothing
+// to do. A crash that came as the time was over was once taken off the wake
+// socket and then left: so from the look to the end no datagram is taken, and
+// one that comes starts the next process.
+func (d *daemon) leave(ctx context.Context, after time.Duration) (left bool) {
+	ctx, cancel := context.WithTimeout(ctx, lookWait)
+	defer cancel()
+	d.bell.Still(func() {
+		if d.look(ctx) && !d.busy() && time.Since(d.lastUse()) >= after {
+			d.closeWake()
+			left = true
+		}
+	})
+	if !left {
+		d.bell.Touch() // the next look is after as long again
+	}
+	return left
+}
+
+// look reports whether the journal was read to its end, or need not be.
+func (d *daemon) look(ctx context.Context) bool {
+	return d.ingester == nil || d.ingester.Look(ctx) == nil
+}
+
+func (d *daemon) closeWake() {
+	for _, c := range d.wake {
+		c.Close()
+	}
+}
+
+// rouse has systemd start the next process, for what came while an idle one
+// drained: the last answer may have put something into the outbox.
+func (d *daemon) rouse() {
+	for _, c := range d.wake {
+		if err := door.Rouse(c); err != nil {
+			d.log.Warn("cannot send to the own wake socket: what waits is delivered at the next start", "error", err)
+		}
 	}
 }

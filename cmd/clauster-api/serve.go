@@ -211,20 +211,24 @@ func (d *daemon) wait(ctx context.Context) {
 		<-ctx.Done()
 		return
 	}
-	if door.Idle(ctx, after, d.busy, d.doors.LastUse) {
-		d.log.Info("nothing to do: the sockets start the service again when there is", "idle_seconds", after.Seconds())
+	for door.Idle(ctx, after, d.busy, d.lastUse) {
+		if d.leave(ctx, after) {
+			d.log.Info("nothing to do: the sockets start the service again when there is", "idle_seconds", after.Seconds())
+			return
+		}
 	}
 }
 
 // stop drains: what is being answered and delivered is finished, what connects
-// meanwhile waits for the next process.
+// or is told meanwhile waits for the next process.
 func (d *daemon) stop(ctx context.Context, stopParts func()) error {
 	_ = d.notify.Send("STOPPING=1", "STATUS=draining")
 	drain, cancel := context.WithTimeout(context.Background(), drainWait)
 	defer cancel()
+	d.closeWake()
 	err := d.doors.Drain(drain)
-	for _, c := range d.wake {
-		c.Close()
+	if ctx.Err() == nil && d.busy() { // nobody wants us to end
+		d.rouse()
 	}
 	stopParts()
 	d.parts.Wait()

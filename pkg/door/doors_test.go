@@ -220,7 +220,7 @@ func TestWakeFlood(t *testing.T) {
 	calls := make(chan time.Time, 100)
 	ended := make(chan struct{})
 	go func() {
-		Wake(c, func() { calls <- time.Now() })
+		Wake(c, func(take func()) { take(); calls <- time.Now() })
 		close(ended)
 	}()
 	stop := make(chan struct{})

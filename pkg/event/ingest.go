@@ -56,14 +56,24 @@ type Ingester struct {
 	created time.Time // of the store
 	pruned  time.Time // last deletion of old events by this process
 	seqless int       // entries since the position was stored last
-	recent  recent    // ids of what was stored last: most come twice, nudged and followed
+	history bool      // the journal is being read from its beginning, as far as items were stored
 	nudges  chan struct{}
+	looks   chan chan error
 
-	mu     sync.Mutex
-	state  State
-	flood  *flood
-	newest string // cursor of the newest entry that was read, stored or not; "" while history is read
-	fresh  bool   // history was read and held nothing
+	// feeding is held from the look at an entry until it is on its way, so that
+	// all up to newest are: a read behind newest must not overtake one that is
+	// not, and store a position behind it.
+	feeding sync.Mutex
+	newest  string // cursor of the newest entry on its way or stored; "" while history is read
+	fresh   bool   // history was read and held nothing
+	losses  int    // positions that were lost
+	seen    recent // ids of the newest events: most come twice, nudged and followed
+	flood   *flood
+
+	mu                 sync.Mutex
+	state              State
+	following, storing fault
+	use                use
 }
 
 // State is how the ingester is, for health checks.
@@ -76,6 +86,13 @@ type State struct {
 	Since   time.Time // of Err
 }
 
+// fault is why something does not get on, and since when. Journal and store
+// have one each: when one of them gets on, that tells nothing of the other.
+type fault struct {
+	err   error
+	since time.Time
+}
+
 // New makes an ingester; Run works it.
 func New(o Options) *Ingester {
 	if o.Journal == nil {
@@ -85,24 +102,32 @@ func New(o Options) *Ingester {
 	if o.Origin.User {
 		own = 0 // agents have our uid
 	}
-	return &Ingester{Options: o, nudges: make(chan struct{}, 1), flood: newFlood(own)}
+	return &Ingester{Options: o, nudges: make(chan struct{}, 1), looks: make(chan chan error), flood: newFlood(own)}
 }
 
 // State gives how the ingester is.
 func (i *Ingester) State() State {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.state
+	s := i.state
+	worst := i.storing
+	if worst.err == nil {
+		worst = i.following
+	}
+	s.Err, s.Since = worst.err, worst.since
+	return s
 }
 
 // item is one entry on its way from the journal to the store. Only what is
 // kept of it travels: an entry may be megabytes of an agent's.
 type item struct {
-	event wire.Event
-	ok    bool // there is an event
-	to    store.Position
-	old   bool // read while the journal is read from its beginning
-	lost  bool // the position is gone; nothing else is set
+	event  wire.Event
+	ok     bool // there is an event
+	repeat bool // that is on its way already, or stored
+	to     store.Position
+	old    bool // read while the journal is read from its beginning
+	end    bool // the journal was read from its beginning up to here; no entry
+	lost   bool // the position is gone; nothing else is set
 }
 
 // Run follows the journal until ctx ends. Its error is ctx's, or says that
@@ -115,7 +140,8 @@ func (i *Ingester) Run(ctx context.Context) error {
 	if i.created, err = i.Store.Created(ctx); err != nil {
 		return err
 	}
-	i.update(func(s *State) { s.LastAt = from.At; i.newest = from.Cursor })
+	i.begin(from)
+	defer i.end()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	items := make(chan item, batchSize)
@@ -130,6 +156,18 @@ func (i *Ingester) Run(ctx context.Context) error {
 		err = context.Cause(ctx)
 	}
 	return err
+}
+
+// begin forgets what an earlier Run had on its way.
+func (i *Ingester) begin(from store.Position) {
+	i.history, i.seqless = from.Cursor == "", 0
+	i.feeding.Lock()
+	i.newest, i.fresh, i.seen = from.Cursor, false, recent{}
+	i.feeding.Unlock()
+	i.update(func(s *State) {
+		s.LastAt = from.At
+		i.use = use{caught: from.Cursor != "", asked: i.use.asked, over: make(chan struct{})}
+	})
 }
 
 // write stores what has come, as much as there is at once.
@@ -156,6 +194,7 @@ func (i *Ingester) write(ctx context.Context, items <-chan item) error {
 		if err := i.store(ctx, batch); err != nil {
 			return err
 		}
+		i.update(func(*State) { i.use.pending -= len(batch) })
 	}
 }
 
@@ -165,14 +204,16 @@ func (i *Ingester) update(f func(*State)) {
 	f(&i.state)
 }
 
-func (i *Ingester) trouble(err error) {
-	i.update(func(s *State) {
+// trouble says of a fault of ours why it is there, nil that it is over.
+func (i *Ingester) trouble(f *fault, err error) {
+	i.update(func(*State) {
 		switch {
 		case err == nil:
-			s.Since = time.Time{}
-		case s.Err == nil:
-			s.Since = time.Now()
+			*f = fault{}
+		case f.err == nil:
+			*f = fault{err, time.Now()}
+		default:
+			f.err = err
 		}
-		s.Err = err
 	})
 }

@@ -2,9 +2,9 @@ package event
 
 import (
 	"context"
+	"errors"
 	"time"
 
-	"clauster/pkg/bridge"
 	"clauster/pkg/journal"
 )
 
@@ -28,22 +28,28 @@ func nudgeDelays() []time.Duration {
 // Nudge says that there is an event in the journal, or soon will be. It never
 // waits; its being untrue costs little.
 func (i *Ingester) Nudge() {
+	i.update(func(*State) { i.use.asked = true })
 	select {
 	case i.nudges <- struct{}{}:
 	default: // one is waiting already, and will see this event too
 	}
 }
 
-// hurry reads the journal after each nudge. What it finds, the follower finds
-// too: the store knows events by their ids.
+// hurry reads the journal after each nudge, and once for each Look. What it
+// finds, the follower finds too: events are known by their ids.
 func (i *Ingester) hurry(ctx context.Context, items chan<- item) {
 	room, last := idleReads, time.Now()
 	for {
 		select {
 		case <-i.nudges:
+		case answer := <-i.looks:
+			_, err := i.readAfter(ctx, items)
+			answer <- err
+			continue
 		case <-ctx.Done():
 			return
 		}
+		i.update(func(*State) { i.use.asked, i.use.hurrying = false, true })
 		for _, delay := range nudgeDelays() {
 			if back := int(time.Since(last) / idleReadEvery); back > 0 {
 				room, last = min(idleReads, room+back), time.Now()
@@ -51,46 +57,46 @@ func (i *Ingester) hurry(ctx context.Context, items chan<- item) {
 			if room == 0 || pause(ctx, delay) != nil {
 				break
 			}
-			if i.readAfter(ctx, items) {
+			if found, _ := i.readAfter(ctx, items); found {
 				room = min(idleReads, room+2*len(nudgeDelays()))
 				break
 			}
 			room--
 		}
+		i.update(func(*State) { i.use.hurrying = false })
 	}
 }
 
 // readAfter reads what is behind the newest entry, and reports whether there
-// was an event of a keeper.
-func (i *Ingester) readAfter(ctx context.Context, items chan<- item) (found bool) {
-	i.mu.Lock()
-	q := journal.Query{Matches: matches(), After: i.newest, Fields: readFields()}
-	i.mu.Unlock()
-	each := i.each(ctx, items, false)
-	look := func(e journal.Entry) error {
-		if _, ok := FromEntry(e, i.Origin, 0); ok && e.Event() != bridge.EventRequested {
-			found = true
+// was an event of a keeper that is news.
+func (i *Ingester) readAfter(ctx context.Context, items chan<- item) (found bool, err error) {
+	i.feeding.Lock()
+	after, fresh, losses := i.newest, i.fresh, i.losses
+	i.feeding.Unlock()
+	q := journal.Query{Matches: matches(), After: after, Fields: readFields()}
+	each := func(e journal.Entry) error {
+		i.feeding.Lock()
+		defer i.feeding.Unlock()
+		if i.losses != losses {
+			return journal.ErrStop // history is read meanwhile, this entry with it
 		}
-		return each(e)
+		news, err := i.feed(ctx, items, e, false)
+		found = found || news
+		return err
 	}
-	var err error
 	switch {
-	case q.After != "":
-		_, err = i.Journal.After(ctx, q, look)
-	case i.isFresh():
-		err = i.Journal.Read(ctx, q, look) // there was none before
+	case after != "":
+		_, err = i.Journal.After(ctx, q, each)
+	case fresh:
+		err = i.Journal.Read(ctx, q, each) // there was none before
 	default:
-		return false // history is being read
+		return false, nil // history is being read
+	}
+	if errors.Is(err, journal.ErrStop) {
+		err = nil
 	}
 	if err != nil && ctx.Err() == nil {
 		i.Log.Debug("cannot read the journal after a nudge; it is followed anyway", "error", err)
 	}
-	return found
-}
-
-// isFresh reports whether history has been read and held nothing.
-func (i *Ingester) isFresh() bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.fresh
+	return found, err
 }

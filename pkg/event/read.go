@@ -3,7 +3,6 @@ package event
 import (
 	"context"
 	"errors"
-	"os"
 	"time"
 
 	"clauster/pkg/bridge"
@@ -45,7 +44,6 @@ func (i *Ingester) read(ctx context.Context, cursor string, items chan<- item) e
 			if cursor, err = i.readHistory(ctx, items); err != nil {
 				return err
 			}
-			i.update(func(*State) { i.newest, i.fresh = cursor, cursor == "" })
 		}
 		w := journal.Follower{
 			Query: journal.Query{Matches: matches(), After: cursor, Fields: readFields()},
@@ -54,15 +52,14 @@ func (i *Ingester) read(ctx context.Context, cursor string, items chan<- item) e
 				if err != nil {
 					i.Log.Warn("cannot follow the journal, trying again", "error", err)
 				}
-				i.trouble(err)
+				i.trouble(&i.following, err)
 			},
 		}
 		err := i.Journal.Follow(ctx, w, i.each(ctx, items, false))
 		switch {
 		case errors.Is(err, errLost):
 			cursor = ""
-			i.update(func(*State) { i.newest = "" })
-			if err := put(ctx, items, item{lost: true}); err != nil {
+			if err := i.lose(ctx, items); err != nil {
 				return err
 			}
 		case err == nil:
@@ -77,44 +74,24 @@ func (i *Ingester) read(ctx context.Context, cursor string, items chan<- item) e
 // the cursor of the last entry.
 func (i *Ingester) readHistory(ctx context.Context, items chan<- item) (cursor string, err error) {
 	each := i.each(ctx, items, true)
+	var last store.Position
 	for delay := firstRetry; ; delay = min(2*delay, lastRetry) {
 		err := i.Journal.Read(ctx, journal.Query{Matches: matches(), Fields: readFields()}, func(e journal.Entry) error {
-			cursor = e.Cursor
+			last = store.Position{Cursor: e.Cursor, At: e.Time}
 			return each(e)
 		})
-		if err == nil || ctx.Err() != nil {
-			return cursor, err
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		if err == nil {
+			i.trouble(&i.following, nil) // a journal without events of ours says no more
+			return last.Cursor, i.caughtUp(ctx, items, last)
 		}
 		i.Log.Warn("cannot read the journal, trying again", "error", err)
-		i.trouble(err)
+		i.trouble(&i.following, err)
 		if err := pause(ctx, delay); err != nil {
 			return "", err
 		}
-	}
-}
-
-// each makes items of entries. They are looked at here, so that what waits is
-// small.
-func (i *Ingester) each(ctx context.Context, items chan<- item, old bool) func(journal.Entry) error {
-	return func(e journal.Entry) error {
-		it := item{to: store.Position{Cursor: e.Cursor, At: e.Time}, old: old}
-		it.event, it.ok = FromEntry(e, i.Origin, os.Geteuid())
-		i.mu.Lock()
-		it.ok = it.ok && i.flood.passes(e)
-		if !old {
-			i.newest = e.Cursor
-		}
-		i.mu.Unlock()
-		return put(ctx, items, it)
-	}
-}
-
-func put(ctx context.Context, items chan<- item, it item) error {
-	select {
-	case items <- it:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"clauster/pkg/store"
@@ -20,7 +21,7 @@ func (i *Ingester) store(ctx context.Context, batch []item) error {
 		var refused *store.RefusedError
 		switch {
 		case err == nil:
-			i.trouble(nil)
+			i.trouble(&i.storing, nil)
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -28,7 +29,7 @@ func (i *Ingester) store(ctx context.Context, batch []item) error {
 			return err
 		}
 		i.Log.Error("cannot store events, trying again", "error", err)
-		i.trouble(err)
+		i.trouble(&i.storing, err)
 		if err := pause(ctx, delay); err != nil {
 			return err
 		}
@@ -58,19 +59,27 @@ func (i *Ingester) storeSome(ctx context.Context, batch []item) ([]item, error) 
 	return nil, nil
 }
 
+// storeEntries stores the events of a batch, and the position that it leads to,
+// but none while the journal is read from its beginning: behind a position
+// everything is news, so that a process killed within history would make news
+// of the rest of it.
 func (i *Ingester) storeEntries(ctx context.Context, batch []item) error {
 	pruned, err := i.cutoff(ctx, batch)
 	if err != nil {
 		return err
 	}
 	var events []wire.Event
+	var last store.Position
 	live := map[string]bool{} // by id: a repeat is as live as the first
-	ignored := 0
+	ignored, history, ended := 0, i.history, false
 	for _, it := range batch {
 		switch {
+		case it.repeat:
+			continue // nor its position: the event came with one that may be further on
+		case it.end:
+			history, ended = false, it.to.Cursor != ""
 		case !it.ok:
 			ignored++
-		case i.recent.has(it.event.ID):
 		case it.old && it.event.At.Before(pruned):
 			// Deleted for its age, or to be deleted at once.
 		default:
@@ -78,25 +87,30 @@ func (i *Ingester) storeEntries(ctx context.Context, batch []item) error {
 			// Behind the cursor everything is news, whatever the clock says.
 			live[it.event.ID] = !it.old || !it.event.At.Before(i.created)
 		}
+		last = it.to
 	}
 	i.seqless += ignored
-	if len(events) == 0 && i.seqless < ignoredStep {
+	if len(events) == 0 && !ended && (history || i.seqless < ignoredStep) {
+		i.history = history
 		i.update(func(s *State) { s.Ignored += int64(ignored) })
 		return nil // foreign entries cost no write; they are read again after a restart
 	}
-	to := batch[len(batch)-1].to
+	to := last
+	if history {
+		to = store.Position{}
+	}
 	if err := i.commit(ctx, events, to, live); err != nil {
 		i.seqless -= ignored
 		return err
 	}
-	i.seqless = 0
-	i.update(func(s *State) { s.Ignored += int64(ignored); s.LastAt = to.At })
+	i.seqless, i.history = 0, history
+	i.update(func(s *State) { s.Ignored += int64(ignored); s.LastAt = last.At })
 	return i.prune(ctx)
 }
 
 // cutoff is the time before which history is not stored.
 func (i *Ingester) cutoff(ctx context.Context, batch []item) (time.Time, error) {
-	if !batch[len(batch)-1].old {
+	if !slices.ContainsFunc(batch, func(it item) bool { return it.old }) {
 		return time.Time{}, nil
 	}
 	pruned, err := i.Store.Pruned(ctx)
@@ -120,6 +134,7 @@ func (i *Ingester) storeGap(ctx context.Context) error {
 	if err := i.commit(ctx, []wire.Event{gap}, store.Position{}, map[string]bool{gap.ID: true}); err != nil {
 		return err
 	}
+	i.history = true
 	i.update(func(s *State) { s.Gaps++ })
 	return nil
 }
@@ -134,9 +149,6 @@ func (i *Ingester) commit(ctx context.Context, events []wire.Event, to store.Pos
 		return fmt.Errorf("cannot store events: %w", err)
 	}
 	i.update(func(s *State) { s.Stored += int64(len(added)) })
-	for _, e := range events {
-		i.recent.add(e.ID)
-	}
 	if i.Hub != nil {
 		i.Hub.Publish(added)
 	}
@@ -170,25 +182,4 @@ func (i *Ingester) prune(ctx context.Context) error {
 		i.Log.Info("old events were deleted", "events", deleted)
 	}
 	return nil
-}
-
-// recent remembers the last ids it was given.
-type recent struct {
-	ids  [4 * batchSize]string
-	next int
-	set  map[string]bool
-}
-
-func (r *recent) has(id string) bool { return r.set[id] }
-
-func (r *recent) add(id string) {
-	if r.set[id] {
-		return
-	}
-	if r.set == nil {
-		r.set = make(map[string]bool, len(r.ids))
-	}
-	delete(r.set, r.ids[r.next])
-	r.ids[r.next], r.set[id] = id, true
-	r.next = (r.next + 1) % len(r.ids)
 }
