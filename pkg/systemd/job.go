@@ -3,32 +3,35 @@ package systemd
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/godbus/dbus/v5"
 )
 
 // jobWaiter matches JobRemoved signals with the calls that made the jobs. A
-// fast job is removed before the call that made it has returned, so results
-// that nobody asked for yet are kept for a while.
+// fast job is removed before the call that made it has returned, and systemd
+// answers several calls for one unit with one job: a result is for everybody
+// who waits, and is kept for a while for who has not asked yet.
 type jobWaiter struct {
 	asking  sync.Mutex // held while the bus is asked for the signals
 	heard   *attempt   // the last time it was; under asking
 	mu      sync.Mutex
-	waiting map[dbus.ObjectPath]chan string
-	early   map[dbus.ObjectPath]ended
-	owner   string // systemd's connection, "" until it is known: anybody can send us a JobRemoved
+	waiting map[dbus.ObjectPath][]chan string
+	recent  map[dbus.ObjectPath]ended
+	order   []dbus.ObjectPath // of recent, oldest first
+	owner   string            // systemd's connection, "" until it is known: anybody can send us a JobRemoved
 }
 
 // ended is what a signal says of a job.
 type ended struct{ result, sender string }
 
-// maxEarly bounds the results kept for calls that have not returned; other
+// maxRecent bounds the results kept for calls that have not returned; other
 // clients' jobs pass here too.
-const maxEarly = 4096
+const maxRecent = 1024
 
 func newJobWaiter(conn *dbus.Conn) *jobWaiter {
-	w := &jobWaiter{waiting: map[dbus.ObjectPath]chan string{}, early: map[dbus.ObjectPath]ended{}}
+	w := &jobWaiter{waiting: map[dbus.ObjectPath][]chan string{}, recent: map[dbus.ObjectPath]ended{}}
 	// godbus drops signals when the channel is full, so it is generous and
 	// its only reader does nothing that can block. It ends when the
 	// connection closes, which closes the channel.
@@ -55,8 +58,10 @@ func (w *jobWaiter) read(signals <-chan *dbus.Signal) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, c := range w.waiting {
-		close(c)
+	for _, all := range w.waiting {
+		for _, c := range all {
+			close(c)
+		}
 	}
 	w.waiting = nil
 }
@@ -69,23 +74,34 @@ func (w *jobWaiter) systemdMoved(s *dbus.Signal) {
 	}
 }
 
-// done takes a signal. One that cannot be judged yet is kept until the owner is
-// known.
+// done takes a signal. One that cannot be judged yet is handed out when the
+// owner is known.
 func (w *jobWaiter) done(path dbus.ObjectPath, e ended) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.owner != "" && e.sender != w.owner {
 		return
 	}
-	if c, ok := w.waiting[path]; ok && w.owner != "" {
-		c <- e.result // buffered: one result per job
-		delete(w.waiting, path)
-		return
+	if _, again := w.recent[path]; !again {
+		w.order = append(w.order, path)
 	}
-	if len(w.early) >= maxEarly {
-		clear(w.early)
+	if len(w.order) > maxRecent {
+		delete(w.recent, w.order[0])
+		w.order = w.order[1:]
 	}
-	w.early[path] = e
+	w.recent[path] = e
+	if w.owner != "" {
+		w.hand(path, e.result)
+	}
+}
+
+// hand gives a result to all who wait for it. A channel takes one without
+// anybody reading.
+func (w *jobWaiter) hand(path dbus.ObjectPath, result string) {
+	for _, c := range w.waiting[path] {
+		c <- result
+	}
+	delete(w.waiting, path)
 }
 
 // know tells who systemd is, and judges what came before that was known.
@@ -93,17 +109,15 @@ func (w *jobWaiter) know(owner string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.owner = owner
-	for path, e := range w.early {
-		c, wanted := w.waiting[path]
-		switch {
-		case e.sender != owner:
-			delete(w.early, path)
-		case wanted:
-			c <- e.result
-			delete(w.early, path)
-			delete(w.waiting, path)
+	w.order = slices.DeleteFunc(w.order, func(path dbus.ObjectPath) bool {
+		e := w.recent[path]
+		if e.sender == owner {
+			w.hand(path, e.result)
+			return false
 		}
-	}
+		delete(w.recent, path)
+		return true
+	})
 }
 
 // result gives the channel on which the job's result arrives; it is closed
@@ -112,8 +126,7 @@ func (w *jobWaiter) result(path dbus.ObjectPath) <-chan string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := make(chan string, 1)
-	if e, ok := w.early[path]; ok && e.sender == w.owner {
-		delete(w.early, path)
+	if e, ok := w.recent[path]; ok && e.sender == w.owner {
 		c <- e.result
 		return c
 	}
@@ -121,7 +134,7 @@ func (w *jobWaiter) result(path dbus.ObjectPath) <-chan string {
 		close(c)
 		return c
 	}
-	w.waiting[path] = c
+	w.waiting[path] = append(w.waiting[path], c)
 	return c
 }
 

@@ -3,10 +3,13 @@ package systemd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/godbus/dbus/v5"
 )
 
 // startOn starts a unit as the API does, and gives the job's result.
@@ -95,5 +98,40 @@ func TestFirstJobsAtOnce(t *testing.T) {
 	wg.Wait()
 	if n := fake.asked("AddMatch"); n != 2 {
 		t.Errorf("%d matches were asked for", n)
+	}
+}
+
+// systemd answers several calls for a unit with one job: its result is for all
+// who wait, whenever they begin to. The second of two starts never had an answer.
+func TestOneJobOfSeveralCalls(t *testing.T) {
+	const path = "/org/freedesktop/systemd1/job/7"
+	w := &jobWaiter{waiting: map[dbus.ObjectPath][]chan string{}, recent: map[dbus.ObjectPath]ended{}}
+	before := []<-chan string{w.result(path), w.result(path)}
+	w.done(path, ended{"forged", ":1.66"})
+	w.done(path, ended{"done", ":1.1"})
+	w.know(":1.1")
+	w.done(path, ended{"forged", ":1.66"})
+	for n, c := range append(before, w.result(path), w.result(path)) {
+		select {
+		case got := <-c:
+			if got != "done" {
+				t.Errorf("%d: %s", n, got)
+			}
+		default:
+			t.Errorf("%d has no result", n)
+		}
+	}
+	for n := range 3 * maxRecent {
+		w.done(dbus.ObjectPath(fmt.Sprint("/", n)), ended{"done", ":1.1"})
+	}
+	if len(w.recent) > maxRecent || len(w.order) > maxRecent || len(w.waiting) != 0 {
+		t.Errorf("%d results, %d in order, %d waiting", len(w.recent), len(w.order), len(w.waiting))
+	}
+	// Another systemd counts its jobs anew.
+	w.know(":1.2")
+	select {
+	case got := <-w.result("/5"):
+		t.Errorf("a job of the systemd before: %s", got)
+	default:
 	}
 }

@@ -66,6 +66,32 @@ func TestAPITableFollows(t *testing.T) {
 	b.MustRun("systemctl", "thaw", "clauster-bridge-two.scope")
 	b.sameList("a thaw")
 }
+// TestAPIChangesAtOnce: whoever asks is answered, however many ask the same of
+// one bridge at once: systemd gives them one job, and one of them had no answer.
+func TestAPIChangesAtOnce(t *testing.T) {
+	t.Parallel()
+	b := withAPI(t)
+	b.newProject("crowded", nil)
+	for range soak(2, 20) {
+		for _, ask := range [][]string{{"POST", "/api/v1/instances", `{"project":"crowded"}`}, {"POST", "/api/v1/instances/crowded/restart", ""}, {"DELETE", "/api/v1/instances/crowded", ""}} {
+			var wg sync.WaitGroup
+			all := make([]answer, 6)
+			for n := range all {
+				wg.Go(func() { all[n] = b.ask("root", ask[0], ask[1], ask[2]) })
+			}
+			wg.Wait()
+			for _, a := range all {
+				// Whose job another's replaced is told so.
+				if a.Status != 200 && a.Status != 201 && a.Status != 409 {
+					t.Errorf("%v: %d %s", ask, a.Status, a.Body)
+				}
+			}
+		}
+	}
+	if now := b.status("crowded"); now.Status != "stopped" {
+		t.Errorf("in the end: %+v", now)
+	}
+}
 
 // TestAPIOneStartPerKey: a start that is sent many times at once, and again
 // after the API was killed, is one start.
