@@ -66,6 +66,7 @@ func TestAPITableFollows(t *testing.T) {
 	b.MustRun("systemctl", "thaw", "clauster-bridge-two.scope")
 	b.sameList("a thaw")
 }
+
 // TestAPIChangesAtOnce: whoever asks is answered, however many ask the same of
 // one bridge at once: systemd gives them one job, and one of them had no answer.
 func TestAPIChangesAtOnce(t *testing.T) {
