@@ -27,6 +27,9 @@ type Outbox interface {
 
 // Options are what a Courier needs.
 type Options struct {
+	// Config is what is in force, nil where none is known that has no fault:
+	// nothing is tried or given up then until Reload brings one. A service that
+	// was started on a faulty file buried what waited for its targets.
 	Config   *config.Config
 	Outbox   Outbox
 	Version  string   // for User-Agent
@@ -44,6 +47,7 @@ type Courier struct {
 	running atomic.Int64 // tries under way
 	wake    chan struct{}
 
+	begin           func() // dispatching, once
 	stop, abort     context.CancelFunc // no new tries; end the running ones
 	loops, attempts context.Context
 	routines, calls sync.WaitGroup
@@ -52,15 +56,20 @@ type Courier struct {
 	workers map[key]*worker
 }
 
-// New makes a Courier and starts it: what waits in the outbox is delivered
-// from now on.
+// New makes a Courier and, if it has a configuration, starts it: what waits in
+// the outbox is delivered from now on.
 func New(o Options) *Courier {
 	c := &Courier{options: o, wake: make(chan struct{}, 1), workers: map[key]*worker{}}
 	c.attempts, c.abort = context.WithCancel(context.Background())
 	c.loops, c.stop = context.WithCancel(c.attempts)
+	c.begin = sync.OnceFunc(func() { c.routines.Go(c.dispatch) })
+	if o.Config == nil {
+		c.plan.Store(c.newPlan(&config.Config{}))
+		return c
+	}
 	c.plan.Store(c.newPlan(o.Config))
 	c.Wake()
-	c.routines.Go(c.dispatch)
+	c.begin()
 	return c
 }
 
@@ -103,6 +112,7 @@ func (c *Courier) Wake() {
 func (c *Courier) Reload(cfg *config.Config) {
 	old := c.plan.Swap(c.newPlan(cfg))
 	old.close()
+	c.begin()
 	c.Wake()
 }
 

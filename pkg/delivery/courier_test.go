@@ -340,3 +340,26 @@ func TestOrphansAtStart(t *testing.T) {
 	start(t, s, hooks())
 	until(t, "its death", func() bool { return deliveries(t, s)[0].State == wire.DeliveryDead })
 }
+
+// TestNoConfigurationYet: while no configuration without a fault is known, what
+// waits is neither tried nor given up; the first one delivers it.
+func TestNoConfigurationYet(t *testing.T) {
+	s := open(t)
+	e := receive(t, nil)
+	c := New(Options{Config: hooks(e.URL + "/x"), Outbox: s, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	happen(t, s, c, event("e1", "crash"))
+	held := start(t, s, nil)
+	held.Wake()
+	if len(held.workers) != 0 || deliveries(t, s)[0].State != wire.DeliveryWaiting {
+		t.Errorf("%d workers, %+v", len(held.workers), deliveries(t, s)[0])
+	}
+	held.Reload(hooks(e.URL + "/x"))
+	if got := e.next(t); got.id != "e1" {
+		t.Errorf("%+v", got)
+	}
+	until(t, "its delivery", func() bool { return deliveries(t, s)[0].State == wire.DeliveryDone })
+	held.Reload(hooks())
+}
