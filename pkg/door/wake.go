@@ -3,7 +3,6 @@ package door
 import (
 	"errors"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -68,21 +67,16 @@ func (b *Bell) Still(f func()) {
 	f()
 }
 
-// rouseWait bounds the wait for room in a socket that nobody reads.
-const rouseWait = 100 * time.Millisecond
-
 // Rouse sends a datagram to a wake socket of our own: with nobody to read it,
 // systemd starts us again. A full one does so without it.
 func Rouse(c *net.UnixConn) error {
-	to, err := net.DialUnix("unixgram", nil, c.LocalAddr().(*net.UnixAddr))
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
-	defer to.Close()
-	if err := to.SetWriteDeadline(time.Now().Add(rouseWait)); err != nil {
-		return err
-	}
-	if _, err = to.Write(nil); errors.Is(err, os.ErrDeadlineExceeded) {
+	defer unix.Close(fd)
+	err = unix.Sendto(fd, nil, unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: c.LocalAddr().String()})
+	if errors.Is(err, unix.EAGAIN) {
 		return nil
 	}
 	return err
