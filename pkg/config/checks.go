@@ -185,18 +185,28 @@ func checkNetworks(value any) string {
 // maxTargets bounds webhooks.urls and notifications.urls: each has a worker.
 const maxTargets = 32
 
-func checkWebURLs(value any) string {
-	list := value.([]string)
-	for _, s := range list {
-		u, err := url.Parse(s)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-			return "each must be an http:// or https:// URL with a host"
-		}
-	}
+// eachOf judges every URL of a list by its number: its text holds keys.
+func eachOf(list []string, broken func(string) string) string {
 	if len(list) > maxTargets {
 		return "there must be at most 32 of them"
 	}
-	return ""
+	var all []string
+	for i, s := range list {
+		if what := broken(s); what != "" {
+			all = append(all, fmt.Sprintf("number %d cannot be used: %s", i+1, what))
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+func checkWebURLs(value any) string {
+	return eachOf(value.([]string), func(s string) string {
+		u, err := url.Parse(s)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+			return "it must be an http:// or https:// URL with a host"
+		}
+		return ""
+	})
 }
 
 func checkWebhookSecret(value any) string {
@@ -213,16 +223,10 @@ func checkWebhookSecret(value any) string {
 
 // checkServiceURLs says what is wrong without a word of the URL: it holds keys.
 func checkServiceURLs(value any) string {
-	list := value.([]string)
-	for i, s := range list {
-		if _, broken := ServiceURL(s); broken != "" {
-			return fmt.Sprintf("number %d cannot be used: %s", i+1, broken)
-		}
-	}
-	if len(list) > maxTargets {
-		return "there must be at most 32 of them"
-	}
-	return ""
+	return eachOf(value.([]string), func(s string) string {
+		_, broken := ServiceURL(s)
+		return broken
+	})
 }
 
 func checkSchemes(value any) string {

@@ -207,7 +207,7 @@ cert_file = "/a"
 		`T:22: auth.password_hash = (hidden): it must be an argon2id hash: clauster-ctl hash-password prints it`,
 		`T:24: auth.reverse_proxy.enabled = true: it needs auth.reverse_proxy.trusted_ips | name the addresses the proxy connects from`,
 		`T:24: auth.reverse_proxy.enabled = true: it needs auth.reverse_proxy.shared_secret while require_hmac is true | set the secret, or require_hmac = false to believe the header of a trusted address alone`,
-		`T:26: webhooks.urls = (hidden): each must be an http:// or https:// URL with a host`,
+		`T:26: webhooks.urls = (hidden): number 1 cannot be used: it must be an http:// or https:// URL with a host`,
 		`T:28: webhooks.events.sapwn: there is no such event | did you mean webhooks.events.spawn?`,
 		`T:30: tls.cert_file = "/a": it needs tls.key_file`,
 	}

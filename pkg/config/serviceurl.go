@@ -2,14 +2,16 @@ package config
 
 import (
 	"net/url"
-	"slices"
 	"strings"
 )
 
 // ServiceURL gives a notification URL as the sender (shoutrrr) wants it.
 // Spellings of Apprise, which the Python Clauster has, are translated where
 // they can mean one thing only. Otherwise broken says which form to write; it
-// never holds a part of the URL, only a scheme from a list of known ones.
+// never holds a part of the URL, only names from lists of known ones.
+//
+// The sender refuses what this refuses, and the other way round: it said so of
+// ifttt://KEY@EVENT when the first message was to go out, and not why.
 func ServiceURL(raw string) (service, broken string) {
 	const form = "it must be a URL: SERVICE://…"
 	scheme, rest, found := strings.Cut(raw, "://")
@@ -19,32 +21,26 @@ func ServiceURL(raw string) (service, broken string) {
 	scheme = strings.ToLower(scheme)
 	service = scheme + "://" + rest
 	if translate := apprise(scheme); translate != nil {
-		service, broken = translate(scheme, rest)
-	} else {
-		broken = checkService(scheme, rest)
+		if service, broken = translate(scheme, rest); broken != "" {
+			return "", broken
+		}
+	} else if form := rewrite(scheme); form != "" {
+		return "", scheme + ":// is a spelling of Apprise; write " + form
 	}
-	if broken != "" {
+	base, _, _ := strings.Cut(service, ":")
+	base, _, _ = strings.Cut(base, "+")
+	known := serviceOf(base)
+	if known == nil {
+		return "", "no such service; there are " + strings.Join(services(), ", ")
+	}
+	u, err := url.Parse(service)
+	if err != nil || u.Host == "" {
+		return "", "write " + known.form
+	}
+	if broken = known.broken(u); broken != "" {
 		return "", broken
 	}
-	if u, err := url.Parse(service); err != nil || u.Host == "" {
-		return "", form
-	}
 	return service, ""
-}
-
-// checkService looks at a URL whose spelling is the sender's own already.
-func checkService(scheme, rest string) string {
-	if form := rewrite(scheme); form != "" {
-		return scheme + ":// is a spelling of Apprise; write " + form
-	}
-	base, transport, custom := strings.Cut(scheme, "+")
-	switch {
-	case !slices.Contains(services(), base) || custom && transport != "http" && transport != "https":
-		return "no such service; there are " + strings.Join(services(), ", ")
-	case base == "telegram" && !(strings.Contains(rest, "@") && strings.Contains(rest, "chats=")):
-		return "write telegram://TOKEN@telegram?chats=CHAT"
-	}
-	return ""
 }
 
 // services are those that messages can be sent to. shoutrrr's own `logger`,
@@ -64,17 +60,17 @@ func rewrite(scheme string) string {
 	case "rocket", "rockets":
 		return "rocketchat://HOST/TOKEN_A/TOKEN_B"
 	case "matrixs":
-		return "matrix://USER:PASSWORD@HOST/?rooms=ROOM"
+		return serviceOf("matrix").form
 	case "msteams", "workflows":
-		return "teams://GROUP@TENANT/ALT_ID/GROUP_OWNER?host=ORGANISATION.webhook.office.com"
+		return serviceOf("teams").form
 	case "pbul":
 		return "pushbullet://TOKEN"
 	case "signals":
-		return "signal://HOST:PORT/SOURCE_PHONE/RECIPIENT_PHONE"
+		return serviceOf("signal").form
 	case "form", "forms", "xml", "xmls":
 		return "generic://HOST/PATH?template=json"
 	case "gchat":
-		return "googlechat://chat.googleapis.com/v1/spaces/SPACE/messages?key=KEY&token=TOKEN"
+		return serviceOf("googlechat").form
 	case "barks":
 		return "bark://:KEY@HOST"
 	case "windows", "macosx", "gnome", "dbus", "syslog", "twilio", "sns", "pushy", "prowl", "simplepush", "hassio", "hassios":

@@ -75,10 +75,9 @@ func (n *notifier) call(title, text string) (err error) {
 // shout sends through shoutrrr. The service is made anew for each message:
 // some keep the last message's parameters in their configuration.
 func shout(url, title, text string) error {
-	r := router.ServiceRouter{}
-	service, err := r.Locate(url)
+	service, err := setUp(url)
 	if err != nil {
-		return innermost(err)
+		return err
 	}
 	params := types.Params{}
 	if titled(service.GetID()) {
@@ -87,6 +86,33 @@ func shout(url, title, text string) error {
 		text = title + "\n" + text
 	}
 	return service.Send(text, &params)
+}
+
+// setUp makes a service of its URL. shoutrrr's router does the same, but puts
+// «failed to initialize service» in the place of every cause.
+func setUp(raw string) (types.Service, error) {
+	r := router.ServiceRouter{}
+	scheme, u, err := r.ExtractServiceName(raw)
+	if err != nil {
+		return nil, innermost(err)
+	}
+	service, err := r.NewService(scheme)
+	if err != nil {
+		return nil, innermost(err)
+	}
+	if u.Scheme != scheme {
+		custom, ok := service.(types.CustomURLService)
+		if !ok {
+			return nil, errors.New("cannot set the service up: it has no such URLs")
+		}
+		if u, err = custom.GetConfigURLFromCustom(u); err != nil {
+			return nil, fmt.Errorf("cannot set the service up: %w", innermost(err))
+		}
+	}
+	if err := service.Initialize(u, nil); err != nil { // one logs in here
+		return nil, fmt.Errorf("cannot set the service up: %w", innermost(err))
+	}
+	return service, nil
 }
 
 // titled reports whether a service has a place for a title of its own.
