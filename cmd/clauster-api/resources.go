@@ -31,7 +31,7 @@ func (d *daemon) resources(table func() api.Table) []api.Resource {
 		&api.Projects{Host: d.host, Home: d.home, Instances: d.instancesOfProjects,
 			MayBypass: func(p string) bool { return d.settings.config().ForProject(p).AllowBypassPermissions }},
 		&api.Deliveries{Host: d.host, Store: d.store, Courier: d.courier},
-		&api.Logs{Tails: d.tails, Resolve: instances.Resolve},
+		&api.Logs{Tails: d.tails, Resolve: instances.ResolvePast(d.tails.Last)},
 		api.Auth{Logins: d.gate},
 		&api.OpenAPI{Version: version, Table: table, Enabled: func() bool { return d.settings.config().API.OpenAPIEnabled }},
 		&reloader{d.settings},

@@ -32,9 +32,10 @@ type InstanceTable interface {
 // errors are a *wire.Problem.
 type InstanceOperator interface {
 	Start(ctx context.Context, by string, i bridge.Instance, r bridge.Request, again bool) (fleet.Bridge, bool, error)
+	// Restart keeps what was chosen at the last launch, as far as r is silent.
 	Restart(ctx context.Context, by string, i bridge.Instance, r bridge.Request) (fleet.Bridge, error)
 	Stop(ctx context.Context, by string, i bridge.Instance) (fleet.Bridge, bool, error)
-	Forget(ctx context.Context, i bridge.Instance) error
+	Forget(ctx context.Context, by string, i bridge.Instance) error
 	AskKeeper(ctx context.Context, b *fleet.Bridge)
 	Link(ctx context.Context, i bridge.Instance) (string, error)
 }
@@ -60,20 +61,23 @@ func NewInstances(life context.Context, t InstanceTable, o InstanceOperator, key
 // Routes gives its routes.
 func (s *Instances) Routes() []Route {
 	const all, one = "/api/v1/instances", "/api/v1/instances/{instance}"
+	keyed := []Param{keyHeader()}
 	return []Route{
 		{Method: http.MethodGet, Path: all, Access: auth.ScopeRead, Handle: s.getAll,
 			Summary: "All instances: loaded, enabled or recorded", Answer: []wire.Instance{}},
 		{Method: http.MethodPost, Path: all, Access: auth.ScopeWrite, NeedsStore: true, Handle: s.start,
 			Summary: "Start a bridge and wait until it serves: 201, or 200 with created false where it runs already. With the header Idempotency-Key (up to 128 visible characters) a repeat is answered what the first was",
-			Body:    wire.StartRequest{}, Answer: wire.Started{}},
+			Headers: keyed, Body: wire.StartRequest{}, Answer: wire.Started{}},
 		{Method: http.MethodGet, Path: one, Access: auth.ScopeRead, Handle: s.get,
 			Summary: "One instance; who may write sees what its keeper knows too, such as links", Answer: wire.Instance{}},
 		{Method: http.MethodDelete, Path: one, Access: auth.ScopeWrite, NeedsStore: true, Handle: s.stop,
 			Summary: "Stop a bridge and wait until it is gone", Answer: wire.Stopped{}},
 		{Method: http.MethodPost, Path: one + "/restart", Access: auth.ScopeWrite, NeedsStore: true, Handle: s.restart,
-			Summary: "Stop a bridge, start it with a fresh conversation and wait until it serves", Answer: wire.Started{}},
+			Summary: "Stop a bridge, start it with its recorded choices, or those of the body, and a fresh conversation, and wait until it serves",
+			Headers: keyed, Body: Optional{wire.RestartRequest{}}, Answer: wire.Started{}},
 		{Method: http.MethodPost, Path: one + "/resume", Access: auth.ScopeWrite, NeedsStore: true, Handle: s.resume,
-			Summary: "Start a bridge that is down with its recorded choices and conversation", Answer: wire.Started{}},
+			Summary: "Start a bridge that is down with its recorded choices and conversation",
+			Headers: keyed, Answer: wire.Started{}},
 		{Method: http.MethodPost, Path: one + "/forget", Access: auth.ScopeWrite, NeedsStore: true, Handle: s.forget,
 			Summary: "Drop the launch record of a bridge that is down", Answer: wire.Forgotten{}},
 		{Method: http.MethodGet, Path: one + "/qr", Access: auth.ScopeWrite, Handle: s.qr,
@@ -115,6 +119,31 @@ func (s *Instances) Resolve(ctx context.Context, name string) (bridge.Instance, 
 	}
 	// No instance can have this name.
 	return i, wire.NewProblem(wire.NotFound, err.Error(), "an instance is PROJECT or PROJECT:LABEL")
+}
+
+// ResolvePast is Resolve for what outlives an instance: a name that is not
+// known (any more) is one if the log of an instance of that name has a line.
+func (s *Instances) ResolvePast(last func(ctx context.Context, i bridge.Instance, lines int) ([]wire.LogLine, error)) func(context.Context, string) (bridge.Instance, *wire.Problem) {
+	return func(ctx context.Context, name string) (bridge.Instance, *wire.Problem) {
+		i, p := s.Resolve(ctx, name)
+		if p == nil || p.Kind != wire.NotFound {
+			return i, p
+		}
+		past, err := bridge.ParseInstance(name)
+		if err != nil {
+			return i, p
+		}
+		ctx, cancel := context.WithTimeout(ctx, logReadTime)
+		defer cancel()
+		lines, err := last(ctx, past, 1)
+		switch {
+		case err != nil:
+			return i, wire.NewProblem(wire.Unavailable, fmt.Sprintf("cannot read the log of %s: %v", past, err), "journalctl -u "+past.Unit())
+		case len(lines) == 0:
+			return i, p
+		}
+		return past, nil
+	}
 }
 
 func (s *Instances) getAll(r *Request) Response {
@@ -182,15 +211,34 @@ func asked(q wire.StartRequest) (bridge.Instance, bridge.Request, *wire.Problem)
 	if err == nil && q.Label != "" {
 		err = bridge.CheckLabel(q.Label)
 	}
-	r := bridge.Request{Instance: i.String(), Fork: q.ResumeSessionID, Trust: q.Trust, Options: bridge.Options{Mode: q.Mode,
-		SpawnMode: q.SpawnMode, PermissionMode: q.PermissionMode, Name: q.Name, Capacity: q.Capacity}}
-	if err == nil {
-		err = r.Validate()
-	}
 	if err != nil {
-		return i, r, wire.NewProblem(wire.Invalid, err.Error(), "")
+		return i, bridge.Request{}, wire.NewProblem(wire.Invalid, err.Error(), "")
 	}
-	return i, r, nil
+	r, p := request(i, q.Mode, q.SpawnMode, q.PermissionMode, q.Name, q.Capacity)
+	r.Fork, r.Trust = q.ResumeSessionID, q.Trust
+	if p == nil {
+		p = invalid(r.Validate())
+	}
+	return i, r, p
+}
+
+// request is a launch request of the choices in a body. Capacity is a pointer
+// because 0 is no capacity, and no word for «not chosen».
+func request(i bridge.Instance, m bridge.Mode, s bridge.SpawnMode, perm bridge.PermissionMode, name string, capacity *int) (bridge.Request, *wire.Problem) {
+	r := bridge.Request{Instance: i.String(), Options: bridge.Options{Mode: m, SpawnMode: s, PermissionMode: perm, Name: name}}
+	if capacity != nil {
+		if r.Capacity = *capacity; r.Capacity == 0 {
+			r.Capacity = -1 // which Validate refuses
+		}
+	}
+	return r, invalid(r.Validate())
+}
+
+func invalid(err error) *wire.Problem {
+	if err == nil {
+		return nil
+	}
+	return wire.NewProblem(wire.Invalid, err.Error(), "")
 }
 
 // started answers 201 for a bridge that was made, 200 for one that ran.
@@ -235,9 +283,17 @@ func (s *Instances) stop(r *Request) Response {
 }
 
 func (s *Instances) restart(r *Request) Response {
+	var q wire.RestartRequest
+	if p := r.DecodeOptional(&q); p != nil {
+		return Refusal{p}
+	}
 	return s.known(r, func(i bridge.Instance) Response {
-		return s.keys.answer(r, nil, func(ctx context.Context, _ bool) Response {
-			b, err := s.operator.Restart(ctx, r.Principal.String(), i, bridge.Request{Instance: i.String()})
+		asked, p := request(i, q.Mode, q.SpawnMode, q.PermissionMode, q.Name, q.Capacity)
+		if p != nil {
+			return Refusal{p}
+		}
+		return s.keys.answer(r, q, func(ctx context.Context, _ bool) Response {
+			b, err := s.operator.Restart(ctx, r.Principal.String(), i, asked)
 			return started(b, err == nil, err)
 		})
 	})
@@ -254,10 +310,11 @@ func (s *Instances) resume(r *Request) Response {
 
 func (s *Instances) forget(r *Request) Response {
 	return s.known(r, func(i bridge.Instance) Response {
-		if err := s.operator.Forget(r.Context(), i); err != nil {
+		b, _ := s.table.Get(i)
+		if err := s.operator.Forget(r.Context(), r.Principal.String(), i); err != nil {
 			return refusal(err)
 		}
-		return JSON{Value: wire.Forgotten{Instance: i.String(), Forgotten: true}}
+		return JSON{Value: wire.Forgotten{Host: b.Host, Instance: i.String(), Forgotten: true}}
 	})
 }
 

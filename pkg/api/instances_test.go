@@ -23,17 +23,18 @@ import (
 
 // fakeFleet is table and operator of one instance.
 type fakeFleet struct {
-	mu      sync.Mutex
-	away    error
-	asked   []string
-	request bridge.Request
-	by      string
-	again   bool
-	running bool
-	fails   error
-	gate    chan struct{} // where set, a start waits for it
-	began   chan struct{}
-	link    string
+	mu        sync.Mutex
+	away      error
+	asked     []string
+	request   bridge.Request
+	restarted bridge.Request
+	by        string
+	again     bool
+	running   bool
+	fails     error
+	gate      chan struct{} // where set, a start waits for it
+	began     chan struct{}
+	link      string
 }
 
 func (f *fakeFleet) Wait(context.Context) error { return f.away }
@@ -42,7 +43,7 @@ func (f *fakeFleet) List() []wire.Instance      { return []wire.Instance{f.bridg
 
 func (f *fakeFleet) bridge(name string) fleet.Bridge {
 	i, _ := bridge.ParseInstance(name)
-	return fleet.Bridge{Name: i, Instance: wire.Instance{Instance: name, Project: i.Project, Unit: i.Unit(), Status: bridge.Running}}
+	return fleet.Bridge{Name: i, Instance: wire.Instance{Host: "here", Instance: name, Project: i.Project, Unit: i.Unit(), Status: bridge.Running}}
 }
 
 func (f *fakeFleet) Get(i bridge.Instance) (fleet.Bridge, bool) { return f.bridge(i.String()), true }
@@ -82,8 +83,9 @@ func (f *fakeFleet) Start(_ context.Context, by string, i bridge.Instance, r bri
 	return f.bridge(i.String()), created, f.fails
 }
 
-func (f *fakeFleet) Restart(_ context.Context, by string, i bridge.Instance, _ bridge.Request) (fleet.Bridge, error) {
+func (f *fakeFleet) Restart(_ context.Context, by string, i bridge.Instance, r bridge.Request) (fleet.Bridge, error) {
 	f.note("restart "+i.String(), by)
+	f.restarted = r
 	return f.bridge(i.String()), f.fails
 }
 
@@ -92,8 +94,8 @@ func (f *fakeFleet) Stop(_ context.Context, by string, i bridge.Instance) (fleet
 	return f.bridge(i.String()), true, f.fails
 }
 
-func (f *fakeFleet) Forget(_ context.Context, i bridge.Instance) error {
-	f.note("forget "+i.String(), "")
+func (f *fakeFleet) Forget(_ context.Context, by string, i bridge.Instance) error {
+	f.note("forget "+i.String(), by)
 	return f.fails
 }
 
@@ -151,8 +153,13 @@ func TestInstanceRoutes(t *testing.T) {
 		{writer(), "DELETE", "/api/v1/instances/blog", "", 200, `"stopped":true`, ""},
 		{reader, "DELETE", "/api/v1/instances/blog", "", 403, "", ""},
 		{writer(), "POST", "/api/v1/instances/blog/restart", "", 201, `"created":true`, ""},
+		{writer(), "POST", "/api/v1/instances/blog/restart", `{"permission_mode":"plan","capacity":3}`, 201, `"created":true`, ""},
+		{writer(), "POST", "/api/v1/instances/blog/restart", `{"permission_mode":"loose"}`, 422, "permission mode", ""},
+		{writer(), "POST", "/api/v1/instances/blog/restart", `{"project":"blog"}`, 400, "there is no field", ""},
+		{writer(), "POST", "/api/v1/instances", `{"project":"blog","capacity":0}`, 422, "between 1 and 1024", ""},
+		{writer(), "POST", "/api/v1/instances", `{"project":"blog","capacity":1025}`, 422, "between 1 and 1024", ""},
 		{writer(), "POST", "/api/v1/instances/blog/resume", "", 200, `"created":false`, ""},
-		{writer(), "POST", "/api/v1/instances/blog/forget", "", 200, `"forgotten":true`, ""},
+		{writer(), "POST", "/api/v1/instances/blog/forget", "", 200, `{"host":"here","instance":"blog","forgotten":true}`, ""},
 	} {
 		rec := send(tc.who, tc.method, tc.path, tc.body)
 		if rec.Code != tc.code || !strings.Contains(rec.Body.String(), tc.holds) || tc.lacks != "" && strings.Contains(rec.Body.String(), tc.lacks) {
@@ -162,9 +169,44 @@ func TestInstanceRoutes(t *testing.T) {
 	if f.by != "token:ci" || !f.request.Resume {
 		t.Errorf("by %s, %+v", f.by, f.request)
 	}
+	if f.restarted.PermissionMode != bridge.PermPlan || f.restarted.Capacity != 3 {
+		t.Errorf("restarted with %+v", f.restarted)
+	}
 	f.away = errors.New("cannot hear systemd")
 	if rec := send(reader, "GET", "/api/v1/instances", ""); rec.Code != 503 {
 		t.Errorf("without systemd: %d", rec.Code)
+	}
+}
+
+// The log of a bridge that was forgotten was 404, while clauster-ctl printed it.
+func TestResolvePast(t *testing.T) {
+	f := &fakeFleet{}
+	res := NewInstances(t.Context(), f, f, nil)
+	lines, fails := []wire.LogLine{{}}, error(nil)
+	asked := ""
+	resolve := res.ResolvePast(func(_ context.Context, i bridge.Instance, _ int) ([]wire.LogLine, error) {
+		asked += i.String() + " "
+		return lines, fails
+	})
+	kind := func(name string) wire.Kind {
+		if _, p := resolve(t.Context(), name); p != nil {
+			return p.Kind
+		}
+		return ""
+	}
+	if i, p := resolve(t.Context(), "nix"); p != nil || i.String() != "nix" {
+		t.Errorf("%v %+v", i, p)
+	}
+	if kind("blog") != "" || kind("shop") != wire.Conflict || kind("../x") != wire.NotFound || asked != "nix " {
+		t.Errorf("asked %q", asked)
+	}
+	lines = nil
+	if kind("nix") != wire.NotFound {
+		t.Error("an instance that nobody ever saw has a log")
+	}
+	fails = errors.New("busy")
+	if kind("nix") != wire.Unavailable {
+		t.Error("a journal that cannot be read is no proof")
 	}
 }
 

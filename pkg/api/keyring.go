@@ -27,6 +27,11 @@ type KeyStore interface {
 // IdempotencyHeader makes a repeated request one request.
 const IdempotencyHeader = "Idempotency-Key"
 
+// keyHeader describes it.
+func keyHeader() Param {
+	return Param{IdempotencyHeader, "a word of up to 128 visible characters: requests with the same one are one request for a day", Schema{"type": "string", "pattern": "^[!-~]{1,128}$"}}
+}
+
 // replayedHeader marks an answer that was given before.
 const replayedHeader = "Idempotency-Replayed"
 

@@ -55,9 +55,9 @@ func (r Route) operation(s schemas, door auth.Door) map[string]any {
 	if params := r.parameters(); len(params) > 0 {
 		op["parameters"] = params
 	}
-	if r.Body != nil {
-		op["requestBody"] = map[string]any{"required": true, "content": map[string]any{
-			"application/json": map[string]any{"schema": s.body(reflect.TypeOf(r.Body))}}}
+	if body, required := r.body(); body != nil {
+		op["requestBody"] = map[string]any{"required": required, "content": map[string]any{
+			"application/json": map[string]any{"schema": s.body(reflect.TypeOf(body))}}}
 	}
 	if r.Access != auth.ScopeNone {
 		if door == auth.WebDoor {
@@ -82,7 +82,30 @@ func (r Route) parameters() []any {
 	for _, q := range r.Query {
 		params = append(params, map[string]any{"name": q.Name, "in": "query", "description": q.Doc, "schema": q.schema()})
 	}
+	for _, h := range r.headers() {
+		params = append(params, map[string]any{"name": h.Name, "in": "header", "description": h.Doc, "schema": h.schema()})
+	}
 	return params
+}
+
+// headers are those of the route. What may go on in the middle takes the place
+// as a query for clients that cannot set a header.
+func (r Route) headers() []Param {
+	all := slices.Clone(r.Headers)
+	for _, q := range r.Query {
+		if q.Name == "last_event_id" {
+			all = append(all, Param{"Last-Event-ID", "the last id that was seen: a stream goes on behind it", q.Schema})
+		}
+	}
+	return all
+}
+
+// body gives the example of the body, nil where none is read.
+func (r Route) body() (example any, required bool) {
+	if o, ok := r.Body.(Optional); ok {
+		return o.Body, false
+	}
+	return r.Body, true
 }
 
 // name makes an operation's id: get_api_v1_instances_instance.

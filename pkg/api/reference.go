@@ -36,7 +36,7 @@ Two doors: the unix socket ` + "`/run/clauster/api.sock`" + ` (root and group cl
 		}
 		fmt.Fprintf(&b, "| `%s %s` | %s | %s |\n", r.Method, r.Path, access, r.Summary)
 	}
-	b.WriteString("\n«needs» is the scope of a token; the unix socket and a login have `write`, which includes `read`.\n\n## Queries and bodies\n")
+	b.WriteString("\n«needs» is the scope of a token; the unix socket and a login have `write`, which includes `read`.\n\n## Queries, headers and bodies\n")
 	for _, r := range t {
 		r.detail(&b)
 	}
@@ -48,15 +48,23 @@ Two doors: the unix socket ` + "`/run/clauster/api.sock`" + ` (root and group cl
 }
 
 func (r Route) detail(b *strings.Builder) {
-	if len(r.Query) == 0 && r.Body == nil {
+	body, required := r.body()
+	if len(r.Query) == 0 && len(r.headers()) == 0 && body == nil {
 		return
 	}
 	fmt.Fprintf(b, "\n### %s %s\n\n", r.Method, r.Path)
 	for _, q := range r.Query {
 		fmt.Fprintf(b, "- `?%s=` %s\n", q.Name, q.Doc)
 	}
-	if r.Body != nil {
-		fmt.Fprintf(b, "- body: `%s`\n", strings.Join(bodyKeys(r.Body), "` `"))
+	for _, h := range r.headers() {
+		fmt.Fprintf(b, "- `%s:` %s\n", h.Name, h.Doc)
+	}
+	if body != nil {
+		word := "body"
+		if !required {
+			word = "body, if any"
+		}
+		fmt.Fprintf(b, "- %s: `%s`\n", word, strings.Join(bodyKeys(body), "` `"))
 	}
 }
 

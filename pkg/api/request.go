@@ -1,11 +1,10 @@
 package api
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 
 	"clauster/pkg/auth"
@@ -22,26 +21,37 @@ type Request struct {
 	Door      auth.Door
 }
 
-// Decode reads a JSON body strictly: one object of known fields.
+// Decode reads a JSON body strictly: one object of known fields, each once and
+// spelled as it is documented.
 func (r *Request) Decode(into any) *wire.Problem {
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/json" {
-		return wire.NewProblem(wire.Unsupported, "cannot read the body: its Content-Type is not application/json", "send the header Content-Type: application/json")
+	if problem := r.mustBeJSON(); problem != nil {
+		return problem
 	}
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	err = d.Decode(into)
-	if err == nil {
-		if _, more := d.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("there is something behind the object")
-		}
+	data, p := r.body()
+	if p != nil {
+		return p
 	}
+	return decode(data, into)
+}
+
+// DecodeOptional is Decode for a body that may be left out.
+func (r *Request) DecodeOptional(into any) *wire.Problem {
+	data, p := r.body()
+	if p != nil || len(data) == 0 {
+		return p
+	}
+	r.Body = io.NopCloser(bytes.NewReader(data))
+	return r.Decode(into)
+}
+
+func (r *Request) body() ([]byte, *wire.Problem) {
+	data, err := io.ReadAll(r.Body)
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return wire.NewProblem(wire.TooLarge, fmt.Sprintf("cannot read the body: it is larger than %d bytes", large.Limit), "")
+		return nil, wire.NewProblem(wire.TooLarge, fmt.Sprintf("cannot read the body: it is larger than %d bytes", large.Limit), "")
 	case err != nil:
-		return wire.NewProblem(wire.BadRequest, "cannot read the body: "+err.Error(), "")
+		return nil, unreadable("the connection ended before it did")
 	}
-	return nil
+	return data, nil
 }

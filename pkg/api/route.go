@@ -18,9 +18,10 @@ type Route struct {
 	// What follows is for the OpenAPI document and docs/http.md.
 	Summary string
 	Query   []Param
-	Body    any    // an example of the JSON body's type, nil where none is read
-	Answer  any    // an example of the answer's type, nil where it is no JSON
-	Media   string // media type of the answer where it is no JSON
+	Headers []Param // those that it reads, beside HTTP's own
+	Body    any     // an example of the JSON body's type, or Optional; nil where none is read
+	Answer  any     // an example of the answer's type, nil where it is no JSON
+	Media   string  // media type of the answer where it is no JSON
 
 	// Bare routes are answered on every door, in every state: liveness.
 	Bare bool
@@ -30,11 +31,14 @@ type Route struct {
 	LocalOnly bool
 }
 
-// Param is one query parameter.
+// Param is one parameter of a query or a header.
 type Param struct {
 	Name, Doc string
 	Schema    Schema // nil for any text
 }
+
+// Optional as a Route's Body is one that may be left out.
+type Optional struct{ Body any }
 
 // OneOf as a Route's Answer is an answer of one of several types.
 type OneOf []any

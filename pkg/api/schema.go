@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"clauster/pkg/bridge"
+	"clauster/pkg/wire"
 )
 
 // Schema is a part of the OpenAPI document that describes one value.
@@ -99,25 +100,31 @@ func tagged(schema Schema, tag reflect.StructTag) {
 	}
 }
 
-// wordsOf are the values of a type that is a closed list, and the empty one,
-// which is no choice; nil for any other type.
+// wordsOf are the values of a type that is a closed list, of a choice the empty
+// one too, which is none; nil for any other type.
 func wordsOf(t reflect.Type) []string {
 	words := []string{""}
 	switch t {
+	case reflect.TypeFor[wire.Kind]():
+		return wordList(wire.Kinds())
+	case reflect.TypeFor[wire.HealthWord]():
+		return wordList([]wire.HealthWord{wire.Healthy, wire.Degraded, wire.Unhealthy})
+	case reflect.TypeFor[wire.DeliveryState]():
+		return wordList(deliveryStates())
 	case reflect.TypeFor[bridge.Mode]():
-		for _, w := range bridge.Modes() {
-			words = append(words, string(w))
-		}
+		return append(words, wordList(bridge.Modes())...)
 	case reflect.TypeFor[bridge.SpawnMode]():
-		for _, w := range bridge.SpawnModes() {
-			words = append(words, string(w))
-		}
+		return append(words, wordList(bridge.SpawnModes())...)
 	case reflect.TypeFor[bridge.PermissionMode]():
-		for _, w := range bridge.PermissionModes() {
-			words = append(words, string(w))
-		}
-	default:
-		return nil
+		return append(words, wordList(bridge.PermissionModes())...)
+	}
+	return nil
+}
+
+func wordList[T ~string](list []T) []string {
+	words := make([]string, len(list))
+	for n, w := range list {
+		words[n] = string(w)
 	}
 	return words
 }

@@ -70,11 +70,16 @@ func (o *Operator) look(c *change) (state, error) {
 
 // begin says who asks, then asks.
 func (o *Operator) begin(c *change, by string, v systemd.Verb, unit string) (waiter, error) {
+	o.say(c, by, v)
+	wait, err := c.link.bus.Begin(c.ctx, v, unit)
+	return wait, o.problem(err)
+}
+
+// say tells the journal who asks.
+func (o *Operator) say(c *change, by string, v systemd.Verb) {
 	if err := o.Place.SayRequested(c.ctx, Actor{o.Program, o.UID, by, by}, c.i, v); err != nil {
 		o.Log.Warn("cannot tell the journal who asked", "instance", c.i.String(), "verb", string(v), "by", by, "error", err)
 	}
-	wait, err := c.link.bus.Begin(c.ctx, v, unit)
-	return wait, o.problem(err)
 }
 
 // await waits for a job and says why it failed.

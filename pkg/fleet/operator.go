@@ -13,6 +13,7 @@ import (
 	"clauster/pkg/bridge"
 	"clauster/pkg/config"
 	"clauster/pkg/systemd"
+	"clauster/pkg/terminal"
 	"clauster/pkg/wire"
 )
 
@@ -114,7 +115,8 @@ func (o *Operator) beginStart(c *change, by string, r bridge.Request, again bool
 	return wait, err == nil, err
 }
 
-// Restart stops an instance, starts it again and waits like Start.
+// Restart stops an instance, starts it again with the choices it had, as far
+// as r does not choose anew, and waits like Start.
 func (o *Operator) Restart(ctx context.Context, by string, i bridge.Instance, r bridge.Request) (Bridge, error) {
 	if err := o.checkRequest(ctx, i, r); err != nil {
 		return Bridge{}, err
@@ -123,6 +125,10 @@ func (o *Operator) Restart(ctx context.Context, by string, i bridge.Instance, r 
 		began := time.Now()
 		wait, err := func() (waiter, error) {
 			defer o.hold(i)()
+			r, err := o.again(i, r)
+			if err != nil {
+				return nil, err
+			}
 			leave, err := o.enterRoom(c) // one that is down is started
 			if err != nil {
 				return nil, err
@@ -138,6 +144,16 @@ func (o *Operator) Restart(ctx context.Context, by string, i bridge.Instance, r 
 		}
 		return o.await(c, systemd.Restart, wait, began)
 	})
+}
+
+// again is what a restart launches. A recorded bypass that root has forbidden
+// since is refused while the bridge still runs.
+func (o *Operator) again(i bridge.Instance, r bridge.Request) (bridge.Request, error) {
+	r, err := o.Place.Again(i, r)
+	if err != nil {
+		return r, refuse(wire.Conflict, fmt.Sprintf("clauster-ctl stop %s && clauster-ctl start %s", i, i), "cannot restart %s: %s", i, terminal.Clean(err.Error()))
+	}
+	return r, o.checkCeiling(i, r)
 }
 
 // Stop stops an instance and waits until it is gone; stopped is false where it
@@ -170,7 +186,7 @@ func (o *Operator) Stop(ctx context.Context, by string, i bridge.Instance) (b Br
 }
 
 // Forget drops what is kept of an instance that is down.
-func (o *Operator) Forget(ctx context.Context, i bridge.Instance) error {
+func (o *Operator) Forget(ctx context.Context, by string, i bridge.Instance) error {
 	_, err := o.with(ctx, i, func(c *change) error {
 		defer o.hold(i)()
 		s, err := o.look(c)
@@ -180,6 +196,7 @@ func (o *Operator) Forget(ctx context.Context, i bridge.Instance) error {
 		if up(s.service) || up(s.scope) || s.job != "" {
 			return refuse(wire.Conflict, "clauster-ctl stop "+i.String(), "cannot forget %s: it lives", i)
 		}
+		o.say(c, by, Forget)
 		if err := o.Place.Records.Remove(i); err != nil {
 			return o.problem(err)
 		}
@@ -197,10 +214,8 @@ func (o *Operator) checkRequest(ctx context.Context, i bridge.Instance, r bridge
 	if err := r.Validate(); err != nil {
 		return refuse(wire.Invalid, "", "%s", err)
 	}
-	cfg := o.Config()
-	if r.PermissionMode == bridge.PermBypass && !cfg.ForProject(i.Project).AllowBypassPermissions {
-		return refuse(wire.Forbidden, fmt.Sprintf("root may allow it: [projects.%q] allow_bypass_permissions = true in %s", i.Project, cfg.Path),
-			"cannot start %s with bypassPermissions: the configuration does not allow it for project %s", i, i.Project)
+	if err := o.checkCeiling(i, r); err != nil {
+		return err
 	}
 	if o.HasProject == nil {
 		return nil
@@ -209,6 +224,15 @@ func (o *Operator) checkRequest(ctx context.Context, i bridge.Instance, r bridge
 		return refuse(wire.NotFound, "choose one: clauster-ctl projects", "there is no project %s", i.Project)
 	}
 	return nil
+}
+
+func (o *Operator) checkCeiling(i bridge.Instance, r bridge.Request) error {
+	cfg := o.Config()
+	if r.PermissionMode != bridge.PermBypass || cfg.ForProject(i.Project).AllowBypassPermissions {
+		return nil
+	}
+	return refuse(wire.Forbidden, fmt.Sprintf("choose another permission mode; or root may allow it: [projects.%q] allow_bypass_permissions = true in %s", i.Project, cfg.Path),
+		"cannot start %s with bypassPermissions: the configuration does not allow it for project %s", i, i.Project)
 }
 
 func (o *Operator) leaveRequest(r bridge.Request) error {

@@ -161,7 +161,7 @@ func TestOperatorStartsAndStops(t *testing.T) {
 	if _, created, err := o.Start(ctx, "x", blog, ask("blog"), false); created || err != nil {
 		t.Errorf("started again: %v %v", created, err)
 	}
-	if err := o.Forget(ctx, blog); kindOf(err) != wire.Conflict {
+	if err := o.Forget(ctx, "x", blog); kindOf(err) != wire.Conflict {
 		t.Errorf("a living one was forgotten: %v", err)
 	}
 	if _, stopped, err := o.Stop(ctx, "x", blog); !stopped || err != nil {
@@ -170,7 +170,7 @@ func TestOperatorStartsAndStops(t *testing.T) {
 	if _, stopped, err := o.Stop(ctx, "x", blog); stopped || err != nil {
 		t.Errorf("stopped again: %v %v", stopped, err)
 	}
-	if err := o.Forget(ctx, blog); err != nil {
+	if err := o.Forget(ctx, "x", blog); err != nil {
 		t.Error(err)
 	}
 	if !slices.Equal(m.jobs, []string{"start clauster@blog.service", "stop clauster@blog.service"}) {
@@ -232,7 +232,7 @@ func TestOperatorSaysWhyItFailed(t *testing.T) {
 	if !errors.As(err, &p) || p.Detail != "cannot restart blog: by event" || p.Hint != "log in" {
 		t.Errorf("%+v", p)
 	}
-	if err := o.Forget(ctx, inst("blog")); err != nil || len(m.reset) != 1 {
+	if err := o.Forget(ctx, "x", inst("blog")); err != nil || len(m.reset) != 1 {
 		t.Errorf("%v, reset %v", err, m.reset)
 	}
 	for cause, want := range map[error]wire.Kind{systemd.ErrDenied: wire.Forbidden, systemd.ErrUnreachable: wire.Unavailable} {

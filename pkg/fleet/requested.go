@@ -17,6 +17,10 @@ import (
 // away must not keep an operator from stopping a bridge.
 const requestPatience = 2 * time.Second
 
+// Forget is the verb of a requested event before a launch record is dropped and
+// systemd is asked to reset the failed unit: not one of systemd's jobs.
+const Forget systemd.Verb = "forget"
+
 // Actor is who is about to ask systemd for something.
 type Actor struct {
 	Program string // SYSLOG_IDENTIFIER
@@ -25,7 +29,7 @@ type Actor struct {
 	By      string // the same, for people
 }
 
-// SayRequested writes the event that goes before every job asked of systemd,
+// SayRequested writes the event that goes before whatever is asked of systemd,
 // so that an end without one is known to have been asked for elsewhere. It is
 // believed about its sender only. The error is for telling: whether journald
 // takes it decides nothing.

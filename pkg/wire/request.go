@@ -12,9 +12,19 @@ type StartRequest struct {
 	SpawnMode       bridge.SpawnMode      `json:"spawn_mode,omitempty"`
 	PermissionMode  bridge.PermissionMode `json:"permission_mode,omitempty"`
 	Name            string                `json:"name,omitempty" pattern:"^([!-,.-~][ -~]{0,127})?$"`
-	Capacity        int                   `json:"capacity,omitempty" minimum:"0" maximum:"1024"`
+	Capacity        *int                  `json:"capacity,omitempty" minimum:"1" maximum:"1024"`
 	ResumeSessionID string                `json:"resume_session_id,omitempty" pattern:"^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?$"`
 	Trust           bool                  `json:"trust,omitempty"`
+}
+
+// RestartRequest is the body of POST /api/v1/instances/{instance}/restart, if
+// there is one. What is left out stays as the bridge was launched.
+type RestartRequest struct {
+	Mode           bridge.Mode           `json:"mode,omitempty"`
+	SpawnMode      bridge.SpawnMode      `json:"spawn_mode,omitempty"`
+	PermissionMode bridge.PermissionMode `json:"permission_mode,omitempty"`
+	Name           string                `json:"name,omitempty" pattern:"^([!-,.-~][ -~]{0,127})?$"`
+	Capacity       *int                  `json:"capacity,omitempty" minimum:"1" maximum:"1024"`
 }
 
 // Started is the answer to a start, restart or resume: the instance, and
@@ -33,6 +43,7 @@ type Stopped struct {
 
 // Forgotten is the answer to a forget.
 type Forgotten struct {
+	Host      string `json:"host"`
 	Instance  string `json:"instance"`
 	Forgotten bool   `json:"forgotten"`
 }
