@@ -128,7 +128,7 @@ func TestIdleExitLeavesADatagram(t *testing.T) {
 			<-time.After(100 * time.Millisecond) // in which it could be taken
 		}
 	}
-	d.wait(t.Context())
+	d.wait(t.Context(), nil)
 	var nothing [1]byte
 	_, _, err := unix.Recvfrom(kept, nothing[:], unix.MSG_DONTWAIT)
 	if n := stored(t, d); n == 0 && err != nil {
@@ -145,7 +145,7 @@ func TestIdleExitLooksALastTime(t *testing.T) {
 		<-time.After(time.Millisecond)
 	}
 	j.write(1)
-	d.wait(t.Context())
+	d.wait(t.Context(), nil)
 	if n := stored(t, d); n != 1 {
 		t.Errorf("left with %d of 1 events stored", n)
 	}
@@ -161,7 +161,7 @@ func TestWakeIsUse(t *testing.T) {
 		told <- time.Now()
 		tell()
 	})
-	d.wait(t.Context())
+	d.wait(t.Context(), nil)
 	if after := time.Since(<-told); after < time.Second {
 		t.Errorf("left %v after a datagram", after)
 	}
@@ -176,7 +176,7 @@ func TestNoIdleExitUnlooked(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if d.leave(ctx, 0) || time.Since(d.lastUse()) > time.Second {
+	if d.leave(ctx, 0) || time.Since(d.bell.LastUse()) > time.Second {
 		t.Error("left without a look, or looks again at once")
 	}
 	if !d.leave(t.Context(), 0) {
