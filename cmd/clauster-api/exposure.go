@@ -16,14 +16,17 @@ import (
 
 // checkExposure is ExecStartPre= of the web socket: an address that anybody
 // could reach unasked does not get to listen. Refusing later, by ending the
-// service, would only be an activation that fails again and again.
+// service, would only be an activation that fails again and again. A loopback
+// address passes with a faulty configuration too: the API answers 503 there,
+// and serves as soon as the file is corrected.
 func checkExposure(ctx context.Context, w world, args []string) error {
 	if len(args) != 1 {
 		return &exitError{exitUsage, errors.New("cannot check: it wants the name of a socket unit"), "man clauster-api"}
 	}
 	s := &settings{source: w.source(), log: newLogger(w.stderr, slog.LevelInfo)}
-	if p := s.load(); p != nil {
-		return &exitError{exitConfig, p, p.Hint}
+	fault, cfg := s.load(), s.config()
+	if fault != nil {
+		cfg = &config.Config{} // nobody can say that it asks for authentication
 	}
 	manager := systemd.System
 	if w.userMode {
@@ -39,7 +42,11 @@ func checkExposure(ctx context.Context, w world, args []string) error {
 		return &exitError{exitUnreachable, err, "systemctl status " + args[0]}
 	}
 	for _, text := range addresses {
-		if p := exposed(text, s.config()); p != nil {
+		p := exposed(text, cfg)
+		if p != nil && fault != nil {
+			p = fault
+		}
+		if p != nil {
 			return &exitError{exitConfig, p, p.Hint}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"clauster/pkg/auth"
@@ -107,7 +108,11 @@ func (d *daemon) makeDeliveries(ctx context.Context, n *nouns, origin journal.Or
 		return err
 	}
 	http.DefaultClient.Timeout = delivery.NotifyTimeout // some notification services use it, and would wait for ever
-	n.courier = delivery.New(delivery.Options{Config: d.settings.config(), Outbox: n.store, Version: version, Log: d.log})
+	cfg := d.settings.config()
+	if !d.settings.good.Load() {
+		cfg = nil
+	}
+	n.courier = delivery.New(delivery.Options{Config: cfg, Outbox: n.store, Version: version, Log: d.log})
 	n.ingester = event.New(event.Options{Store: n.store, Hub: n.hub, Origin: origin, Log: d.log, Retention: retention(d.settings.config),
 		OnStored: func(ctx context.Context, tx *sql.Tx, e event.Event) error {
 			if !e.Live {
@@ -134,21 +139,41 @@ func (d *daemon) begin(ctx context.Context, n *nouns) {
 	if n.store == nil {
 		return
 	}
-	d.settings.changed = append(d.settings.changed, n.courier.Reload)
-	d.part(func() { d.ingest(ctx, n) })
+	follow := sync.OnceFunc(func() { d.part(func() { d.ingest(ctx, n) }) })
+	d.settings.changed = append(d.settings.changed, n.courier.Reload, func(*config.Config) { follow() })
+	if d.settings.good.Load() {
+		follow()
+	} // else events wait in the journal: stored now, they would be for no target
 }
 
 // ingest runs the ingester until the service ends. A store that it gives up on
-// shows as refused; going on in the same process could only repeat that.
+// shows as refused; it goes on once that is over, which damage never is.
 func (d *daemon) ingest(ctx context.Context, n *nouns) {
-	err := n.ingester.Run(ctx)
-	if ctx.Err() == nil && err != nil {
-		d.log.Error("cannot store events any longer", "error", err)
-		if n.storeRefused() == nil {
-			d.fail(fmt.Errorf("cannot store events any longer: %w", err))
+	for {
+		err := n.ingester.Run(ctx)
+		if ctx.Err() != nil || err == nil {
+			return
 		}
+		d.log.Error("cannot store events any longer", "error", err)
+		var refused *store.RefusedError
+		switch errors.As(err, &refused); {
+		case n.storeRefused() == nil:
+			d.fail(fmt.Errorf("cannot store events any longer: %w", err))
+			return
+		case refused != nil && refused.Reason == store.Damaged:
+			return
+		}
+		again := time.NewTimer(ingestPause)
+		select {
+		case <-ctx.Done():
+		case <-again.C:
+		}
+		again.Stop()
 	}
 }
+
+// ingestPause is how long the ingester leaves a refused store alone.
+const ingestPause = time.Minute
 
 // close ends what begin has not started, after it.
 func (n *nouns) close(ctx context.Context) {

@@ -88,6 +88,7 @@ func newDaemon(w world) (*daemon, error) {
 	}
 	d.settings.changed = append(d.settings.changed, d.loadTLS)
 	d.loadTLS(d.settings.config())
+	d.settings.check = d.checkTLS
 	return d, nil
 }
 
@@ -121,18 +122,34 @@ func (d *daemon) takeSockets() error {
 	return nil
 }
 
+// loadTLS takes the certificates of a configuration that is in force.
 func (d *daemon) loadTLS(cfg *config.Config) {
-	err := d.certs.load(cfg)
-	if err == nil {
-		d.tlsFault.Store(nil)
+	pair, err := d.certs.read(cfg)
+	if err != nil {
+		d.log.Error(err.Error())
+		d.tlsFault.Store(tlsProblem(err))
 		return
 	}
-	d.log.Error(err.Error())
-	hint := "clauster-ctl config check"
-	if restart := (*restartError)(nil); errors.As(err, &restart) {
-		hint = restart.Hint()
+	d.certs.use(pair)
+	d.tlsFault.Store(nil)
+}
+
+// checkTLS refuses a reload with certificates that cannot be used: those before
+// it stay, as does the rest of what is in force.
+func (d *daemon) checkTLS(cfg *config.Config) *wire.Problem {
+	if _, err := d.certs.read(cfg); err != nil {
+		d.log.Error(err.Error())
+		return tlsProblem(err)
 	}
-	d.tlsFault.Store(wire.NewProblem(wire.DoorClosed, err.Error(), hint))
+	return nil
+}
+
+func tlsProblem(err error) *wire.Problem {
+	hint := ""
+	if e := (*certificateError)(nil); errors.As(err, &e) {
+		hint = e.Hint()
+	}
+	return wire.NewProblem(wire.DoorClosed, err.Error(), hint)
 }
 
 // webClosed is why the web door answers nobody, nil while it does. It is asked
@@ -183,7 +200,15 @@ func (d *daemon) run(ctx context.Context) error {
 	if err := d.notify.Send("READY=1", "STATUS="+d.statusText()); err != nil {
 		return err
 	}
-	d.wait(ctx)
+	reloaded := make(chan struct{}, 1)
+	d.settings.tell(func() {
+		_ = d.notify.Send("STATUS=" + d.statusText())
+		select {
+		case reloaded <- struct{}{}:
+		default:
+		}
+	})
+	d.wait(ctx, reloaded)
 	return d.stop(ctx, stopParts)
 }
 
@@ -205,18 +230,35 @@ func (d *daemon) waitForTable(ctx context.Context) {
 func (d *daemon) part(f func()) { d.parts.Go(f) }
 
 // wait returns when the service is to end.
-func (d *daemon) wait(ctx context.Context) {
+func (d *daemon) wait(ctx context.Context, reloaded <-chan struct{}) {
+	for ctx.Err() == nil && !d.idle(ctx, reloaded) {
+	}
+}
+
+// idle waits until the service has had nothing to do for as long as the
+// configuration says, and reports whether it is to end; a reload ends the wait.
+func (d *daemon) idle(ctx context.Context, reloaded <-chan struct{}) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		defer cancel()
+		select {
+		case <-reloaded:
+		case <-ctx.Done():
+		}
+	}()
 	after := time.Duration(d.settings.config().API.IdleExitSeconds) * time.Second
 	if after <= 0 {
 		<-ctx.Done()
-		return
+		return false
 	}
 	for door.Idle(ctx, after, d.busy, d.lastUse) {
 		if d.leave(ctx, after) {
 			d.log.Info("nothing to do: the sockets start the service again when there is", "idle_seconds", after.Seconds())
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // stop drains: what is being answered and delivered is finished, what connects

@@ -30,22 +30,29 @@ func (c *certificates) files(cfg *config.Config) (cert, key string) {
 	return cfg.TLS.CertFile, cfg.TLS.KeyFile
 }
 
-// load reads them; without TLS it does nothing.
-func (c *certificates) load(cfg *config.Config) error {
+// read reads them; without TLS there are none.
+func (c *certificates) read(cfg *config.Config) (*tls.Certificate, error) {
 	cert, key := c.files(cfg)
 	if cert == "" {
-		return nil
+		return nil, nil
 	}
 	// Whoever has set a certificate must not be served without one.
 	if c.plain.Load() {
-		return &restartError{cert}
+		return nil, &certificateError{"cannot use the certificate " + cert + " yet: the web door was opened without TLS", "systemctl restart clauster-api"}
 	}
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
-		return fmt.Errorf("cannot use the certificate %s: %w", cert, err)
+		return nil, &certificateError{fmt.Sprintf("cannot use the certificate %s with the key %s: %v", cert, key, err),
+			fmt.Sprintf("sudo -u clauster openssl x509 -noout -subject -dates -in %s; sudo -u clauster openssl pkey -noout -in %s", cert, key)}
 	}
-	c.current.Store(&pair)
-	return nil
+	return &pair, nil
+}
+
+// use puts them in force.
+func (c *certificates) use(pair *tls.Certificate) {
+	if pair != nil {
+		c.current.Store(pair)
+	}
 }
 
 // config is the web door's, nil without TLS. Whether there is TLS at all is
@@ -60,12 +67,10 @@ func (c *certificates) config() *tls.Config {
 	}}
 }
 
-// restartError refuses a certificate that came after the door was opened.
-type restartError struct{ cert string }
+// certificateError says why a certificate is not used, and the next command.
+type certificateError struct{ text, hint string }
 
-func (e *restartError) Error() string {
-	return "cannot use the certificate " + e.cert + " yet: the web door was opened without TLS"
-}
+func (e *certificateError) Error() string { return e.text }
 
 // Hint is the next command.
-func (e *restartError) Hint() string { return "systemctl restart clauster-api" }
+func (e *certificateError) Hint() string { return e.hint }

@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"clauster/pkg/config"
@@ -41,27 +42,30 @@ func pair(t *testing.T) (cert, key string) {
 }
 
 // A door that was opened without TLS, by a configuration without or by a broken
-// pair, does not go on without once there is a good one.
-func TestCertificateAfterPlainDoor(t *testing.T) {
+// pair, does not go on without once there is a good one; a pair that does not
+// fit leaves the one in force.
+func TestCertificates(t *testing.T) {
 	cert, key := pair(t)
 	cfg := &config.Config{}
 	c := &certificates{}
-	if err := c.load(cfg); err != nil || c.config() != nil {
+	if got, err := c.read(cfg); err != nil || got != nil || c.config() != nil {
 		t.Fatalf("without: %v", err)
 	}
 	cfg.TLS.CertFile, cfg.TLS.KeyFile = cert, key
-	var restart *restartError
-	if err := c.load(cfg); !errors.As(err, &restart) {
+	var refused *certificateError
+	if _, err := c.read(cfg); !errors.As(err, &refused) || refused.Hint() != "systemctl restart clauster-api" {
 		t.Errorf("a certificate after the door was opened without: %v", err)
 	}
 	c = &certificates{}
-	if err := c.load(cfg); err != nil || c.config() == nil {
+	got, err := c.read(cfg)
+	if c.use(got); err != nil || c.config() == nil {
 		t.Errorf("with: %v", err)
 	}
-	if err := os.WriteFile(key, nil, 0o600); err != nil {
-		t.Fatal(err)
+	_, cfg.TLS.KeyFile = pair(t)
+	if _, err := c.read(cfg); !errors.As(err, &refused) || !strings.Contains(refused.Hint(), cfg.TLS.KeyFile) {
+		t.Errorf("another's key: %v", err)
 	}
-	if err := c.load(cfg); err == nil {
-		t.Error("a broken pair is taken")
+	if c.current.Load() != got {
+		t.Error("the good pair is gone")
 	}
 }
