@@ -86,7 +86,7 @@ func (a *App) startCommand() *cobra.Command {
 the reason. A bridge that runs already is left alone.
 
 What is not chosen here comes from the configuration, and with --resume from the
-last launch. A start without --resume begins a fresh conversation. To have a
+last launch, as with clauster-ctl restart. A start without --resume begins a fresh conversation. To have a
 bridge come back after a boot: systemctl enable clauster@INSTANCE.`,
 		Example: `  clauster-ctl start blog
   clauster-ctl start blog:review --mode pty --permission-mode plan
