@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	osuser "os/user"
 	"path/filepath"
@@ -10,12 +11,14 @@ import (
 	"time"
 
 	"clauster/pkg/auth"
+	"clauster/pkg/cgroup"
 	"clauster/pkg/config"
 )
 
 // gateOptions tell the gate what it stands on.
 func (d *daemon) gateOptions(n *nouns) auth.Options {
-	o := auth.Options{Config: d.settings.config, Now: time.Now, UID: os.Geteuid(), Group: -1, BridgeUID: func() int { return -1 }, Log: d.log}
+	o := auth.Options{Config: d.settings.config, Now: time.Now, UID: os.Geteuid(), Group: -1, UserMode: d.userMode,
+		BridgeUID: func() int { return -1 }, Log: d.log}
 	if n.store != nil {
 		o.Store = n.store
 	}
@@ -27,17 +30,21 @@ func (d *daemon) gateOptions(n *nouns) auth.Options {
 			o.Group = gid
 		}
 	}
-	o.BridgeUID = bridgeUID(d.settings.config)
+	o.BridgeUID = bridgeUID(d.settings.config, d.log)
+	running := &runners{config: d.settings.config, scopes: func() []string { return scopes(n.table) }, cgroups: cgroup.System()}
+	o.Running = running.uids
 	return o
 }
 
-// bridgeUID looks the bridge user up, once for each configuration.
-func bridgeUID(cfg func() *config.Config) func() int {
+// bridgeUID looks the bridge user up, once for each configuration. One who is
+// not there is told once for each, and looked up again.
+func bridgeUID(cfg func() *config.Config, log *slog.Logger) func() int {
 	type found struct {
 		cfg *config.Config
 		uid int
 	}
 	var last atomic.Pointer[found]
+	var told atomic.Pointer[config.Config]
 	return func() int {
 		now := cfg()
 		if f := last.Load(); f != nil && f.cfg == now {
@@ -45,6 +52,9 @@ func bridgeUID(cfg func() *config.Config) func() int {
 		}
 		u, err := osuser.Lookup(now.User)
 		if err != nil {
+			if told.Swap(now) != now {
+				log.Error("cannot find the bridge user: without authentication the web door lets nobody in", "user", now.User, "error", err)
+			}
 			return -1 // asked again: a user made later must not pass as nobody's
 		}
 		uid, err := strconv.Atoi(u.Uid)

@@ -106,6 +106,9 @@ func TestAttackCookieWithoutOrigin(t *testing.T) {
 	s.want(s.send("DELETE /x", cookie), "origin-refused")
 	s.want(s.send("GET /x", cookie), "session")
 	s.want(s.send("POST /x", cookie, "Sec-Fetch-Site: same-origin"), "session")
+	// What a person typed or a bookmark holds is no page of ours.
+	s.want(s.send("POST /x", cookie, "Sec-Fetch-Site: none"), "origin-refused")
+	s.want(s.send("GET /x", cookie, "Sec-Fetch-Site: none"), "session")
 }
 
 // Somebody on the network sends the headers that only the reverse proxy may;
@@ -197,6 +200,12 @@ func TestAttackTokenInAddress(t *testing.T) {
 		s.want(s.sendTo("unix", s.socket, "GET "+target), "bad-request")
 	}
 	s.want(s.send("GET /?after=a%20b&x=50%25", "Authorization: Bearer "+token), "token")
+	// What cannot be read holds no token that is known of: nobody needs a new one.
+	for target, says := range map[string]string{"/?%zz": "cannot read the query", "/?x=%": "cannot read the query", "/?%zz&t=" + token: "cannot take a token"} {
+		if a := s.send("GET " + target); a.Problem == nil || a.Problem.Kind != "bad-request" || !strings.Contains(a.Problem.Detail, says) || strings.Contains(a.Problem.Hint, "rotate") != strings.Contains(says, "token") {
+			t.Errorf("%s: %+v", target, a.Problem)
+		}
+	}
 }
 
 // The attacker guesses passwords; once locked he makes the API restart (it

@@ -74,9 +74,9 @@ func (g *Gate) byToken(ctx context.Context, p *policy, token string) (Principal,
 	return Principal{Kind: Token, Name: t.Label, UID: -1, ID: t.ID, Scope: scope}, nil
 }
 
-// touch writes a last use down where that is due.
+// touch writes a last use down where that is due, and it is a use (see Again).
 func (g *Gate) touch(ctx context.Context, due bool, write func(context.Context) error) {
-	if !due {
+	if !due || again(ctx) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), touchPatience)

@@ -18,7 +18,7 @@ type peer struct {
 	uid    int
 	groups []int // primary and supplementary, as at the peer's connect
 
-	name func() string // of uid, looked up once
+	name func() string // of uid, or of the TCP peer's owner; looked up once
 
 	// The owner of a TCP peer on this machine; see ownerOf.
 	owner func() (int, ownership)
@@ -42,6 +42,12 @@ func ConnContext(ctx context.Context, c net.Conn) context.Context {
 		if ok1 && ok2 {
 			r, l := plainAddr(remote.AddrPort()), plainAddr(local.AddrPort())
 			p.owner = sync.OnceValues(func() (int, ownership) { return ownerOf(r, l, openProc) })
+			p.name = sync.OnceValue(func() string {
+				if uid, what := p.owner(); what == owned {
+					return accountName(uid)
+				}
+				return ""
+			})
 		}
 	}
 	return context.WithValue(ctx, connKey{}, p)

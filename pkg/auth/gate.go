@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -41,10 +42,15 @@ type Options struct {
 	// UID is our own, Group the gid of group clauster (-1 for none, as in user
 	// mode): who may do everything on the unix socket, with root.
 	UID, Group int
-	// BridgeUID is the uid of the bridge user, -1 in user mode or while it is
-	// unknown; asked at every request.
+	// UserMode is set where agents have our own uid: nobody can tell them apart.
+	UserMode bool
+	// BridgeUID is the uid of the bridge user of the configuration, -1 in user mode
+	// or while it is unknown; asked at every request.
 	BridgeUID func() int
-	Log       *slog.Logger
+	// Running are the uids that bridges run as now, whatever the configuration
+	// says by now; nil for none. Asked at every request.
+	Running func() []int
+	Log     *slog.Logger
 }
 
 // Gate admits requests. Its methods may be called from several goroutines.
@@ -54,7 +60,9 @@ type Gate struct {
 	now       func() time.Time
 	uid       int
 	group     int
+	userMode  bool
 	bridgeUID func() int
+	running   func() []int
 	log       *slog.Logger
 
 	policies atomic.Pointer[policy]
@@ -63,7 +71,11 @@ type Gate struct {
 
 // New makes a gate.
 func New(o Options) *Gate {
-	g := &Gate{config: o.Config, store: o.Store, now: o.Now, uid: o.UID, group: o.Group, bridgeUID: o.BridgeUID, log: o.Log, hashing: newSlots()}
+	g := &Gate{config: o.Config, store: o.Store, now: o.Now, uid: o.UID, group: o.Group, userMode: o.UserMode, bridgeUID: o.BridgeUID, running: o.Running,
+		log: o.Log, hashing: newSlots()}
+	if g.running == nil {
+		g.running = func() []int { return nil }
+	}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
@@ -86,9 +98,8 @@ func (g *Gate) policy() *policy {
 // address, somebody else's account.
 func (g *Gate) Admit(r *http.Request, door Door) (Principal, *wire.Problem) {
 	nobody := Principal{Kind: Nobody, UID: -1}
-	if tokenInAddress(r.URL) {
-		return nobody, wire.NewProblem(wire.BadRequest, "cannot take a token in the address: it is in logs and histories now",
-			"send it as the header Authorization: Bearer TOKEN, and replace this one: clauster-ctl token rotate ID")
+	if problem := checkAddress(r.URL); problem != nil {
+		return nobody, problem
 	}
 	if door == UnixDoor {
 		return g.admitLocal(peerOf(r))
@@ -105,7 +116,7 @@ func (g *Gate) admitLocal(p *peer) (Principal, *wire.Problem) {
 		return Principal{Kind: Nobody, UID: -1}, wire.NewProblem(wire.Forbidden, "cannot tell which account this connection comes from", "")
 	case p.uid == 0 || p.uid == g.uid:
 		return who, nil
-	case p.uid == g.bridgeUID():
+	case g.isAgent(p.uid):
 		// In the group or not: an agent runs as this user.
 		return nobody, wire.NewProblem(wire.Forbidden, "cannot let "+who.Name+" in: it is the bridge user, and agents run as that user",
 			"use an account of your own: sudo clauster-ctl …")
@@ -170,7 +181,12 @@ func (g *Gate) proxied(r *http.Request, p *policy) (string, *wire.Problem) {
 	if !c.Enabled || r.Header.Get(c.UserHeader) == "" || !p.trusts(remoteOf(r).Addr()) || g.fromAgent(r) != nil {
 		return "", nil
 	}
-	user, err := p.proxyUser(r, g.now())
+	if !c.RequireHMAC && loopbackAddr(localOf(r)) {
+		if problem := g.agentsUnknown(); problem != nil {
+			return "", problem // the address is all the proof, and agents have it too
+		}
+	}
+	user, err := p.proxyUser(r, firstSeen(r.Context(), g.now()))
 	if err != nil {
 		return "", wire.NewProblem(wire.Unauthenticated, "cannot believe the reverse proxy: "+err.Error(), "compare auth.reverse_proxy in clauster.toml with the proxy's own settings")
 	}
@@ -178,72 +194,21 @@ func (g *Gate) proxied(r *http.Request, p *policy) (string, *wire.Problem) {
 }
 
 // admitOpen lets anybody in on a loopback socket without authentication,
-// except agents.
+// except agents. The account that connects is nobody's proof, but it is known,
+// and the audit wants a name: all there was once is «requested by open».
 func (g *Gate) admitOpen(r *http.Request, p *policy, local netip.AddrPort) (Principal, *wire.Problem) {
 	nobody := Principal{Kind: Nobody, UID: -1}
 	if !loopbackAddr(local) && !p.cfg.Auth.AllowUnauthenticatedNetwork {
 		return nobody, Exposed(local.Addr(), p.cfg.Auth)
 	}
-	if problem := g.fromAgent(r); problem != nil {
+	if problem := cmp.Or(g.agentsUnknown(), g.fromAgent(r), g.fromNeighbour(r)); problem != nil {
 		return nobody, problem
 	}
-	if problem := g.fromNeighbour(r); problem != nil {
-		return nobody, problem
+	who := Principal{Kind: Open, UID: -1, Scope: ScopeWrite}
+	if uid, what := ownerOfPeer(r); what == owned {
+		who.UID, who.Name = uid, peerOf(r).name()
 	}
-	return Principal{Kind: Open, UID: -1, Scope: ScopeWrite}, nil
-}
-
-// fromAgent refuses a connection of the bridge user, and one from this machine
-// whose owner cannot be told.
-func (g *Gate) fromAgent(r *http.Request) *wire.Problem {
-	agent := g.bridgeUID()
-	if agent < 0 {
-		return nil
-	}
-	uid, what := ownerOfPeer(r)
-	switch {
-	case what == owned && uid == agent:
-		return wire.NewProblem(wire.Forbidden, "cannot let this connection in: it is the bridge user's, and agents run as that user",
-			"use an account of your own, or a token: sudo clauster-ctl token issue LABEL")
-	case what == unclear:
-		return unknownOwner()
-	}
-	return nil
-}
-
-// fromNeighbour refuses other accounts of this host on an open socket of user
-// mode: it is one person's, and loopback is everybody's.
-func (g *Gate) fromNeighbour(r *http.Request) *wire.Problem {
-	if g.group >= 0 {
-		return nil
-	}
-	uid, what := ownerOfPeer(r)
-	switch {
-	case what == owned && uid != 0 && uid != g.uid:
-		return wire.NewProblem(wire.Forbidden, "cannot let this connection in: it is another account's than the one that runs Clauster", "set auth.enabled in clauster.toml, and log in")
-	case what == unclear:
-		return unknownOwner()
-	}
-	return nil
-}
-
-// ownerOfPeer is ownerOf the connection. What comes in by loopback is of this
-// machine: if it is not found, it is hiding.
-func ownerOfPeer(r *http.Request) (int, ownership) {
-	owner := peerOf(r).owner
-	if owner == nil {
-		return -1, unclear
-	}
-	uid, what := owner()
-	if what == notHere && loopbackAddr(localOf(r)) {
-		what = unclear
-	}
-	return uid, what
-}
-
-func unknownOwner() *wire.Problem {
-	return wire.NewProblem(wire.Forbidden, "cannot tell which account of this host the connection comes from",
-		"keep the connection open until the answer has come, or send a token: sudo clauster-ctl token issue LABEL")
+	return who, nil
 }
 
 // storeProblem is the answer where the database does not.

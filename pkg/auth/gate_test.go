@@ -337,7 +337,7 @@ func TestOpenSocketAndAgents(t *testing.T) {
 	s.change(func(c *config.Config) { c.Auth.APITokenHash = HashToken(token) })
 	s.want(s.send("GET /", "Authorization: Bearer "+token), "token")
 	// User mode: one person's socket, whoever else is on the machine.
-	s.agent, s.gate.group = -1, -1
+	s.agent, s.gate.group, s.gate.userMode = -1, -1, true
 	s.gate.uid = os.Getuid()
 	s.want(s.send("GET /"), "open")
 	if os.Getuid() != 0 {

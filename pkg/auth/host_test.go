@@ -66,7 +66,7 @@ func TestBrowserProof(t *testing.T) {
 		{"POST", own, "Origin: https://claude.example:443", "", proofGood},
 		{"POST", own, "Origin: http://dev.example:3000|Sec-Fetch-Site: cross-site", "", proofGood},
 		{"POST", own, "Sec-Fetch-Site: same-origin", "", proofGood},
-		{"POST", own, "Sec-Fetch-Site: none", "", proofGood},
+		{"POST", own, "Sec-Fetch-Site: none", "", proofNone},
 		// The Host was allowed before: its own origin is, too.
 		{"POST", "any.lan:7621", "Origin: http://any.lan:7621", "", proofGood},
 		{"POST", "any.lan", "Origin: http://any.lan", "", proofGood},

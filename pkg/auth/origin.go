@@ -46,8 +46,10 @@ func (p *policy) browserProof(r *http.Request) proof {
 		return p.judgeOrigin(r, origins[0], site)
 	case len(site) == 0:
 		return proofNone
-	case site[0] == "same-origin" || site[0] == "none":
+	case site[0] == "same-origin":
 		return proofGood
+	case site[0] == "none":
+		return proofNone // the person's own doing, as a bookmark is: no page's, ours neither
 	case needsProof(r):
 		return proofForeign
 	}

@@ -43,7 +43,7 @@ const (
 type Principal struct {
 	Kind  Kind
 	Name  string // login, token label or proxy user; "" for nobody
-	UID   int    // of a Local one, else -1
+	UID   int    // of a Local one, and of an Open one of this host; else -1
 	ID    string // token id, session hash
 	Scope Scope
 }

@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"net/url"
 	"strings"
+
+	"clauster/pkg/wire"
 )
 
 // The beginnings of tokens, by which a secret scanner and the gate know them.
@@ -41,19 +43,21 @@ func same(a, b string) bool {
 	return a != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }
 
-// tokenInAddress reports whether a token stands in the path or the query,
-// plainly or escaped: it is in logs, histories and Referer headers by now.
-func tokenInAddress(u *url.URL) bool {
-	for _, part := range []string{u.Path, u.RawPath, u.RawQuery, u.Opaque} {
+// checkAddress refuses one that holds a token, plainly or escaped: it is in logs,
+// histories and Referer headers by now. A query that cannot be read is refused,
+// too, in words of its own: nothing tells what is in it.
+func checkAddress(u *url.URL) *wire.Problem {
+	query, err := url.QueryUnescape(u.RawQuery)
+	for _, part := range []string{u.Path, u.RawPath, u.RawQuery, u.Opaque, query} {
 		if holdsToken(part) {
-			return true
+			return wire.NewProblem(wire.BadRequest, "cannot take a token in the address: it is in logs and histories now",
+				"send it as the header Authorization: Bearer TOKEN, and replace this one: clauster-ctl token rotate ID")
 		}
 	}
-	if !strings.Contains(u.RawQuery, "%") {
-		return false
+	if err != nil {
+		return wire.NewProblem(wire.BadRequest, "cannot read the query of the address: "+err.Error(), "write a percent sign as %25")
 	}
-	query, err := url.QueryUnescape(u.RawQuery)
-	return err != nil || holdsToken(query)
+	return nil
 }
 
 func holdsToken(s string) bool {
