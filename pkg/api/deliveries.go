@@ -95,10 +95,10 @@ func deliveryStates() []wire.DeliveryState {
 func deliveryFilter(r *Request) (store.DeliveryFilter, *wire.Problem) {
 	q := r.URL.Query()
 	f := store.DeliveryFilter{State: wire.DeliveryState(q.Get("state")), Channel: q.Get("channel"), Target: q.Get("target"), Before: q.Get("before"), Limit: deliveriesPage}
-	if q.Has("state") && !slices.Contains(deliveryStates(), f.State) {
+	if f.State != "" && !slices.Contains(deliveryStates(), f.State) {
 		return f, wire.NewProblem(wire.Invalid, fmt.Sprintf("cannot list deliveries: there is no state %q", f.State), "the states are waiting, delivered, dead, cancelled and discarded")
 	}
-	if q.Has("channel") && f.Channel != "webhook" && f.Channel != "notification" {
+	if f.Channel != "" && f.Channel != "webhook" && f.Channel != "notification" {
 		return f, wire.NewProblem(wire.Invalid, fmt.Sprintf("cannot list deliveries: there is no channel %q", f.Channel), "the channels are webhook and notification")
 	}
 	if e := q.Get("event"); strings.Count(e, "-") == 4 {

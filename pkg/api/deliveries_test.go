@@ -79,8 +79,6 @@ func TestDeliveries(t *testing.T) {
 		{"GET", "/api/v1/deliveries", 200, `"target":"https://a#12345678"`},
 		{"GET", "/api/v1/deliveries?limit=0", 422, "limit"},
 		{"GET", "/api/v1/deliveries?limit=", 422, "limit"},
-		{"GET", "/api/v1/deliveries?state=", 422, "no state"},
-		{"GET", "/api/v1/deliveries?channel=", 422, "no channel"},
 		{"GET", "/api/v1/deliveries?limit=1001", 422, "limit"},
 		{"GET", "/api/v1/deliveries?state=lost", 422, "no state"},
 		{"GET", "/api/v1/deliveries?channel=pigeon", 422, "no channel"},

@@ -119,7 +119,7 @@ func eventQuery(r *Request) (store.EventQuery, *wire.Problem) {
 		q.Limit = n
 	}
 	q.Ascending = v.Get("order") == "asc"
-	if v.Has("order") && !q.Ascending && v.Get("order") != "desc" {
+	if order := v.Get("order"); order != "" && order != "asc" && order != "desc" {
 		return q, invalid("order", "desc or asc")
 	}
 	return q, nil

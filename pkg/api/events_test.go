@@ -107,7 +107,7 @@ func TestEventPages(t *testing.T) {
 			t.Errorf("%s: %q, want %q", path, s, want)
 		}
 	}
-	for _, path := range []string{"?limit=", "?after=", "?order=", "?until=", "?limit=0", "?limit=501", "?limit=x", "?before=0", "?before=-1", "?after=x", "?order=up", "?since=yesterday", "?kind=", "?kind=nothing",
+	for _, path := range []string{"?limit=", "?after=", "?until=", "?limit=0", "?limit=501", "?limit=x", "?before=0", "?before=-1", "?after=x", "?order=up", "?since=yesterday", "?kind=", "?kind=nothing",
 		"?instance=../etc", "/stream?kind=nothing", "/stream?last_event_id=1", "/stream?last_event_id=550e8400-e29b-41d4-a716-446655440000"} {
 		var p wire.Problem
 		if code := h.get("/api/v1/events"+path, &p); code != http.StatusUnprocessableEntity || p.Kind != wire.Invalid || !strings.HasPrefix(p.Detail, "cannot ") {
