@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"clauster/pkg/delivery"
@@ -10,37 +12,61 @@ import (
 	"clauster/pkg/metrics"
 	"clauster/pkg/store"
 	"clauster/pkg/systemd"
+	"clauster/pkg/wire"
 )
 
 // makeFigures gives health and metrics what they are made of.
 func (d *daemon) makeFigures(ctx context.Context, n *nouns, place *fleet.Place) {
 	n.sources = &metrics.Sources{Host: d.host, Version: version, Started: d.started, UserMode: d.userMode, Config: d.settings.config,
-		Instances: n.table.LastKnown, Systemd: figuresOfSystemd{n.link}, Home: n.home,
+		Instances: n.table.LastKnown, InstancesAway: n.table.Away, Systemd: figuresOfSystemd{n.link}, Home: n.home,
 		Store: func() metrics.Store {
 			if n.store == nil {
 				return nil
 			}
 			return figuresOfStore{n.store, n.courier}
 		},
-		StoreRefused: n.storeRefused, Journal: n.following, OwnUnit: "clauster-api.service",
+		StoreRefused: n.storeRefused, Journal: func() metrics.Following { return d.following(n) }, OwnUnit: "clauster-api.service",
 		ConfigFault: d.configFault,
-		Cgroups:     place.Cgroups, Machine: metrics.NewHost("/proc", "/var/lib/clauster")}
+		Cgroups:     place.Cgroups, Machine: metrics.NewHost("/proc", d.stateDir())}
+	if len(d.web) > 0 {
+		n.sources.WebClosed = d.webClosed
+	}
 	// Where the bridges' slice lies; the root for the system manager.
 	_ = n.link.Do(ctx, func(b *systemd.Bus) (err error) { n.sources.ControlGroup, err = b.ControlGroup(ctx); return err })
 	n.board = metrics.NewBoard(n.sources)
 }
 
 // configFault is what is wrong with the configuration on the disk, and what is
-// in force instead.
-func (d *daemon) configFault() string {
+// in force instead. A faulty file is put in force at a start alone, where there
+// is none before it: only what is wrong of it is a default then.
+func (d *daemon) configFault() *wire.Problem {
 	p := d.settings.faulty()
-	switch {
-	case p == nil:
-		return ""
-	case d.settings.good.Load():
-		return p.Detail + "; the one before stays in force"
+	if p == nil {
+		return nil
 	}
-	return p.Detail + "; the defaults are in force, and the web door is closed"
+	force := "the one before stays in force"
+	if !d.settings.good.Load() {
+		force = "what was good of it at the start is in force, with defaults for the rest; the web door is closed, events wait in the journal and nothing is delivered"
+	}
+	// A file that was corrected is not in force yet, and «no faults» of config
+	// check alone would leave everybody wondering.
+	const again = "systemctl reload clauster-api"
+	hint := p.Hint
+	switch {
+	case hint == "":
+		hint = again
+	case !strings.Contains(hint, again) && !strings.Contains(hint, "systemctl restart clauster-api"):
+		hint += ", then: " + again
+	}
+	return wire.NewProblem(p.Kind, p.Detail+"; "+force, hint)
+}
+
+// stateDir is on the disk that is watched.
+func (d *daemon) stateDir() string {
+	if d.userMode {
+		return filepath.Join(d.stateHome(), "clauster")
+	}
+	return "/var/lib/clauster"
 }
 
 // figuresOfStore counts only targets that are of interest as failing: one that
@@ -69,18 +95,24 @@ func (s figuresOfStore) Figures(ctx context.Context) (store.Figures, error) {
 	return f, nil
 }
 
-// following is how far the journal is read.
-func (n *nouns) following() metrics.Following {
-	if n.ingester == nil {
-		return metrics.Following{Err: errors.New("events are not stored: the database is not used")}
+// following is how the journal is read.
+func (d *daemon) following(n *nouns) metrics.Following {
+	switch {
+	case n.ingester == nil:
+		return metrics.Following{Err: errors.New("the database is not used")}
+	case !d.settings.good.Load():
+		return metrics.Following{Err: errors.New("they wait in the journal for a configuration without a fault"), Lag: time.Since(d.started)}
 	}
 	s := n.ingester.State()
-	f := metrics.Following{Err: s.Err}
+	f := metrics.Following{Err: s.Err, Busy: n.ingester.Busy()}
 	if s.Err != nil && !s.Since.IsZero() {
 		f.Lag = time.Since(s.Since)
 	}
+	if p := n.storeRefused(); p != nil && f.Err == nil {
+		f.Err = p // damage ends the ingester, which says no more
+	}
 	if s.Gaps > 0 {
-		f.Gap = "the journal lost entries before they were read: clauster-ctl events --kind gap"
+		f.Gap = "the journal lost entries before they were read"
 	}
 	return f
 }

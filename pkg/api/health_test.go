@@ -60,8 +60,8 @@ func healthServer(t *testing.T, w *watched, cfg *config.Config, who auth.Princip
 		Instances: func() []wire.Instance {
 			return []wire.Instance{{Instance: "blog", Project: "blog", Status: bridge.Stopped}}
 		},
-		Systemd: w, Home: w, Store: func() metrics.Store { return w }, StoreRefused: func() *wire.Problem { return nil },
-		Journal: func() metrics.Following { return metrics.Following{} }, ConfigFault: func() string { return "" },
+		InstancesAway: func() error { return nil }, Systemd: w, Home: w, Store: func() metrics.Store { return w }, StoreRefused: func() *wire.Problem { return nil },
+		Journal: func() metrics.Following { return metrics.Following{} }, ConfigFault: func() *wire.Problem { return nil },
 		Cgroups: cgroup.System(), Machine: metrics.NewHost("/proc", "/")}
 	board, traffic := metrics.NewBoard(src), metrics.NewTraffic()
 	t.Cleanup(board.Close)

@@ -67,8 +67,8 @@ func (a *App) printHealth(h wire.Health) error {
 	r := h.Resources
 	rows := [][2]string{
 		{"CPU", percent(r.CPUPercent) + " " + grade(s, r.CPUPercent, 90)},
-		{"Memory", fmt.Sprintf("%d MB / %d MB %s", r.MemoryUsedMB, r.MemoryTotalMB, grade(s, share(r), 85))},
-		{"Disk", percent(r.DiskUsedPercent) + " " + grade(s, r.DiskUsedPercent, 90)},
+		{"Memory", memory(s, r)},
+		{"Disk", disk(s, r)},
 	}
 	for _, c := range h.Checks {
 		text := clean(c.Detail)
@@ -85,13 +85,37 @@ func (a *App) printHealth(h wire.Health) error {
 			rows = append(rows, [2]string{"Late", fmt.Sprintf("%s: silent for %.0f s of %.0f s", clean(w.Unit), w.AgeSeconds, w.WatchdogSeconds)})
 		}
 	}
-	m := h.AgentMetrics
-	rows = append(rows, [2]string{"Agents", fmt.Sprintf("%d active, %d launches, %.1f orders a minute, %.0f%% of ends unasked",
-		m.ActiveCount, m.TotalSessions, m.InvocationsPerMinute, 100*m.ErrorRate)},
+	rows = append(rows, [2]string{"Agents", agents(h)},
 		[2]string{"API", fmt.Sprintf("%s, up for %s", clean(h.Version), span(time.Duration(h.UptimeSeconds)*time.Second))})
 	writeRows(&b, rows)
 	_, err := fmt.Fprint(a.Stdout, b.String())
 	return err
+}
+
+// agents sums up what bridges did. All but the first figure come from the
+// database: the zeros of one that is away were once a quiet day.
+func agents(h wire.Health) string {
+	m := h.AgentMetrics
+	active := fmt.Sprintf("%d active", m.ActiveCount)
+	if h.Services["store"] == wire.Unhealthy {
+		return active + ", the rest is not known without the database"
+	}
+	return active + fmt.Sprintf(", %d launches, %.1f orders a minute, %.0f%% of ends unasked", m.TotalSessions, m.InvocationsPerMinute, 100*m.ErrorRate)
+}
+
+// memory and disk say that they are unknown where they are: 0 is no figure.
+func memory(s style, r wire.Resources) string {
+	if r.MemoryTotalMB == 0 {
+		return "not known"
+	}
+	return fmt.Sprintf("%d MB / %d MB %s", r.MemoryUsedMB, r.MemoryTotalMB, grade(s, 100*float64(r.MemoryUsedMB)/float64(r.MemoryTotalMB), 85))
+}
+
+func disk(s style, r wire.Resources) string {
+	if r.DiskUsedPercent == 0 {
+		return "not known"
+	}
+	return percent(r.DiskUsedPercent) + " " + grade(s, r.DiskUsedPercent, 90)
 }
 
 // headline is the word and a rule below it.
@@ -126,13 +150,6 @@ func paintHealth(s style, w wire.HealthWord, text ...string) string {
 }
 
 func percent(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) + "%" }
-
-func share(r wire.Resources) float64 {
-	if r.MemoryTotalMB == 0 {
-		return 0
-	}
-	return 100 * float64(r.MemoryUsedMB) / float64(r.MemoryTotalMB)
-}
 
 func grade(s style, value, limit float64) string {
 	if value > limit {

@@ -102,7 +102,9 @@ func (c *cell[T]) get(ctx, life context.Context, start func(func()) bool) (T, Ag
 		wait := time.NewTimer(patience)
 		defer wait.Stop()
 		var enough <-chan time.Time
-		if _, age := c.peek(); !age.At.IsZero() {
+		// What is older than oldest is not shown to who can wait: after a quiet hour
+		// the first answer of a slow home was the state of an hour ago.
+		if _, age := c.peek(); !age.At.IsZero() && time.Since(age.At) <= oldest {
 			enough = wait.C
 		}
 		select {
@@ -119,10 +121,16 @@ func (c *cell[T]) get(ctx, life context.Context, start func(func()) bool) (T, Ag
 		return c.value, age, nil
 	case c.err != nil:
 		return c.value, age, c.err
-	case ctx.Err() != nil:
-		return c.value, age, ctx.Err()
 	}
-	return c.value, age, errNotYet
+	return c.value, age, &notYetError{ctx.Err()}
 }
 
-var errNotYet = errors.New("cannot say yet: clauster-home has not answered")
+// notYetError is the want of an answer: «context deadline exceeded» is a
+// sentence to nobody.
+type notYetError struct{ err error }
+
+func (*notYetError) Error() string   { return "cannot say yet: clauster-home has not answered" }
+func (e *notYetError) Unwrap() error { return e.err }
+
+// Hint is the next command.
+func (*notYetError) Hint() string { return "journalctl -u clauster-home" }

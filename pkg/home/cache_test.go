@@ -140,3 +140,23 @@ func TestCellPatience(t *testing.T) {
 		<-time.After(10 * time.Second)
 	})
 }
+
+// TestCellOldest: an answer of an hour ago is not shown to who waits for the one
+// that is under way; who does not wait gets it with its age.
+func TestCellOldest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{value: 1}
+		c := newCell(s)
+		_, _, _ = c.get(t.Context(), t.Context(), beside)
+		<-time.After(time.Hour)
+		s.set(2, nil, 3*time.Second)
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if v, age, err := c.get(gone, t.Context(), beside); v != 1 || !age.Stale || err != nil {
+			t.Errorf("at once: %d %+v %v", v, age, err)
+		}
+		if v, age, err := c.get(t.Context(), t.Context(), beside); v != 2 || age.Stale || err != nil {
+			t.Errorf("waiting: %d %+v %v", v, age, err)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"clauster/pkg/bridge"
@@ -13,6 +14,14 @@ type Finding struct {
 	Status wire.HealthWord
 	Detail string // one plain sentence
 	Hint   string // the next command
+	// At is when the finding was true, where that is before the look: home gives
+	// answers that it was given earlier.
+	At time.Time
+}
+
+// found makes a Finding of the moment.
+func found(status wire.HealthWord, detail, hint string) Finding {
+	return Finding{Status: status, Detail: detail, Hint: hint}
 }
 
 // check is one service that is looked after. A critical one that is unhealthy
@@ -36,7 +45,7 @@ const (
 	checkFresh    = time.Second
 	checkLimit    = 10 * time.Second
 	checkPatience = time.Second
-	// stuck is the age of a look under way that is a finding by itself.
+	// stuck is how old a look may get that another one should replace.
 	stuck = 30 * time.Second
 )
 
@@ -54,6 +63,9 @@ func NewBoard(src *Sources) *Board {
 	add("deliveries", false, b.deliveries)
 	add("bridges", false, b.bridges)
 	add("config", false, b.config)
+	if src.WebClosed != nil {
+		add("web", false, b.web)
+	}
 	return b
 }
 
@@ -85,15 +97,28 @@ func (b *Board) show(name string, l Look[Finding], now time.Time) wire.HealthChe
 	if l.At.IsZero() {
 		return wire.HealthCheck{Name: name, Status: wire.Degraded, Detail: "no answer yet", LatencySeconds: checkPatience.Seconds()}
 	}
-	age := now.Sub(l.At)
-	h := wire.HealthCheck{Name: name, Status: l.Value.Status, LatencySeconds: l.Took.Seconds(), AgeSeconds: age.Seconds(), Detail: l.Value.Detail, Hint: l.Value.Hint}
+	at := l.At
+	if !l.Value.At.IsZero() {
+		at = l.Value.At
+	}
+	h := wire.HealthCheck{Name: name, Status: l.Value.Status, LatencySeconds: l.Took.Seconds(), AgeSeconds: now.Sub(at).Seconds(), Detail: l.Value.Detail, Hint: l.Value.Hint}
 	if b.src.UserMode {
 		h.Hint = bridge.ForUser(h.Hint)
 	}
-	if age > stuck {
-		h.Status, h.Detail = worse(wire.Degraded, h.Status, true), "the last look does not end; before: "+h.Detail
+	if age := now.Sub(l.At); age > stuck {
+		h.Status, h.Detail = worse(wire.Degraded, h.Status, true), fmt.Sprintf("%s; %d seconds ago: %s", unanswered(l, now), int(age.Seconds()), h.Detail)
 	}
 	return h
+}
+
+// unanswered tells a look that hangs from one that only takes longer than
+// anybody waits. The age of the look before it tells neither: after a quiet hour
+// each answer of more than a second was once said not to end.
+func unanswered(l Look[Finding], now time.Time) string {
+	if !l.Began.IsZero() && now.Sub(l.Began) > stuck {
+		return "the last look does not end"
+	}
+	return "no answer yet"
 }
 
 // worse sums up two words.

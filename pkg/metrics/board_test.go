@@ -49,7 +49,7 @@ func TestHealthNames(t *testing.T) {
 		r.CPUPercent == nil || r.MemoryUsedMB == nil || *r.MemoryTotalMB == 0 || r.DiskUsedPercent == nil {
 		t.Errorf("%s", data)
 	}
-	for _, name := range []string{"systemd", "journal", "store", "home", "deliveries", "bridges", "config"} {
+	for _, name := range []string{"systemd", "journal", "store", "home", "deliveries", "bridges", "config", "web"} {
 		if got.Services[name] != "healthy" {
 			t.Errorf("service %s is %q", name, got.Services[name])
 		}
@@ -69,7 +69,9 @@ func TestHealthRollsUp(t *testing.T) {
 		{"the store is refused", "store", func(f *fakes) { f.refused = wire.NewProblem(wire.StoreRefused, "the data is newer", "restore it") }, wire.Unhealthy, wire.Unhealthy, "the data is newer"},
 		{"a damaged page", "store", func(f *fakes) { f.store.err = errors.New("disk image is malformed") }, wire.Unhealthy, wire.Unhealthy, "malformed"},
 		{"the journal is not read", "journal", func(f *fakes) { f.following.Err = errors.New("no journalctl") }, wire.Degraded, wire.Degraded, "no journalctl"},
-		{"the journal is behind", "journal", func(f *fakes) { f.following.Lag = time.Minute }, wire.Degraded, wire.Degraded, "60 seconds behind"},
+		{"the journal is behind", "journal", func(f *fakes) { f.following = Following{Err: errors.New("disk full"), Lag: time.Minute} }, wire.Degraded, wire.Degraded, "no events were taken in for 60 seconds: disk full"},
+		{"events come", "journal", func(f *fakes) { f.following.Busy = true }, wire.Healthy, wire.Healthy, "followed, events are being taken in"},
+		{"the ingester has ended", "journal", func(f *fakes) { f.refused = wire.NewProblem(wire.StoreRefused, "damaged", "restore it") }, wire.Unhealthy, wire.Degraded, "events are not stored"},
 		{"no claude", "home", func(f *fakes) { f.version = "" }, wire.Degraded, wire.Degraded, "cannot run claude"},
 		{"home is away", "home", func(f *fakes) { f.away = errors.New("clauster-home does not answer") }, wire.Degraded, wire.Degraded, "does not answer"},
 		{"logged out", "home", func(f *fakes) { f.login.LoggedIn = false }, wire.Degraded, wire.Degraded, "not logged in"},
@@ -77,6 +79,9 @@ func TestHealthRollsUp(t *testing.T) {
 		{"a crash", "bridges", func(f *fakes) { f.instances[0].Status, f.instances[0].Health = bridge.Crashed, "" }, wire.Degraded, wire.Degraded, "1 crashed"},
 		{"wedged", "bridges", func(f *fakes) { f.instances[0].Health = bridge.Wedged }, wire.Degraded, wire.Degraded, "1 wedged"},
 		{"waiting for a person", "bridges", func(f *fakes) { f.instances[0].Health = bridge.Waiting }, wire.Healthy, wire.Healthy, "1 waiting"},
+		{"an old table", "bridges", func(f *fakes) { f.unheard = errors.New("the bus is away") }, wire.Degraded, wire.Degraded, "how the bridges are: the bus is away; before: 1 running"},
+		{"no table yet", "bridges", func(f *fakes) { f.unheard, f.instances = errors.New("systemd was not asked yet"), nil }, wire.Degraded, wire.Degraded, "how the bridges are: systemd was not asked yet"},
+		{"a closed web door", "web", func(f *fakes) { f.web = wire.NewProblem(wire.DoorClosed, "cannot use the certificate x", "repair it") }, wire.Degraded, wire.Degraded, "closed: cannot use the certificate x"},
 		{"a bad reload", "config", func(f *fakes) { f.fault = "line 3: unknown key" }, wire.Degraded, wire.Degraded, "line 3"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -123,6 +128,11 @@ func TestWatchdogs(t *testing.T) {
 	list := newBoard(t, src).Health(context.Background()).Watchdogs
 	if len(list) != 3 || list[0].Unit != "clauster-api.service" || !list[0].Late || list[1].Late || list[1].AgeSeconds != 1.5 {
 		t.Errorf("%+v", list)
+	}
+	f.ages["clauster-home.service"] = time.Second // its socket has started it
+	list = newBoard(t, src).Health(context.Background()).Watchdogs
+	if len(list) != 4 || list[1].Unit != "clauster-home.service" || list[1].Late {
+		t.Errorf("with home: %+v", list)
 	}
 }
 

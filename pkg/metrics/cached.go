@@ -13,6 +13,7 @@ type Look[T any] struct {
 	Err   error
 	At    time.Time
 	Took  time.Duration
+	Began time.Time // of the look under way; zero without one
 }
 
 // Cached remembers the last look at something slow. One look is under way at a
@@ -73,7 +74,7 @@ func (c *Cached[T]) start() chan struct{} {
 		return nil
 	}
 	pending := make(chan struct{})
-	c.pending = pending
+	c.pending, c.last.Began = pending, time.Now()
 	c.done.Go(func() {
 		ctx, cancel := context.WithTimeout(c.ctx, c.limit)
 		defer cancel()
@@ -81,7 +82,7 @@ func (c *Cached[T]) start() chan struct{} {
 		value, err := c.fetch(ctx)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.last.Err, c.last.At, c.last.Took = err, time.Now(), time.Since(began)
+		c.last.Err, c.last.At, c.last.Took, c.last.Began = err, time.Now(), time.Since(began), time.Time{}
 		if err == nil {
 			c.last.Value = value
 		}

@@ -3,112 +3,74 @@ package metrics
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"clauster/pkg/bridge"
-	"clauster/pkg/home"
 	"clauster/pkg/wire"
 )
 
 func (b *Board) systemd(ctx context.Context) Finding {
 	state, err := b.src.Systemd.SystemState(ctx)
 	if err != nil {
-		return Finding{wire.Unhealthy, err.Error(), "systemctl status dbus.service"}
+		return found(wire.Unhealthy, err.Error(), "systemctl status dbus.service")
 	}
-	return Finding{Status: wire.Healthy, Detail: "answers; the machine is " + state}
+	return Finding{Status: wire.Healthy, Detail: "answers; " + b.managed() + " is " + state}
 }
 
-// maxLag is how far behind the journal may be: an event is taken in within
-// milliseconds.
-const maxLag = 30 * time.Second
+// managed is whose state systemd tells.
+func (b *Board) managed() string {
+	if b.src.UserMode {
+		return "the user's manager"
+	}
+	return "the machine"
+}
 
 func (b *Board) journal(context.Context) Finding {
-	f := b.src.Journal()
-	const hint = "journalctl -u clauster-api"
-	switch {
-	case f.Err != nil:
-		return Finding{wire.Degraded, "events are not followed: " + f.Err.Error(), hint}
-	case f.Lag > maxLag:
-		return Finding{wire.Degraded, fmt.Sprintf("%d seconds behind", int(f.Lag.Seconds())), hint}
-	case f.Gap != "":
-		return Finding{wire.Healthy, "followed; " + f.Gap, ""}
+	if p := b.src.StoreRefused(); p != nil {
+		return found(wire.Degraded, "events are not stored: the database is not used", p.Hint)
 	}
-	return Finding{Status: wire.Healthy, Detail: "followed, nothing is waiting"}
+	f := b.src.Journal()
+	switch {
+	case f.Err != nil && f.Lag > 0:
+		return found(wire.Degraded, fmt.Sprintf("no events were taken in for %d seconds: %v", int(f.Lag.Seconds()), f.Err), "journalctl -u clauster-api")
+	case f.Err != nil:
+		return found(wire.Degraded, "no events are taken in: "+f.Err.Error(), "journalctl -u clauster-api")
+	}
+	detail := "followed, nothing is waiting"
+	if f.Busy {
+		detail = "followed, events are being taken in"
+	}
+	if f.Gap != "" {
+		return found(wire.Healthy, detail+"; "+f.Gap, "clauster-ctl events --kind gap")
+	}
+	return found(wire.Healthy, detail, "")
 }
 
 func (b *Board) store(ctx context.Context) Finding {
 	if p := b.src.StoreRefused(); p != nil {
-		return Finding{wire.Unhealthy, p.Detail, p.Hint}
+		return found(wire.Unhealthy, p.Detail, p.Hint)
 	}
 	db := b.src.Store()
 	if db == nil {
-		return Finding{wire.Unhealthy, errNoStore.Error(), "clauster-ctl store check"}
+		return found(wire.Unhealthy, errNoStore.Error(), "clauster-ctl store check")
 	}
 	f, err := db.Figures(ctx)
 	if err != nil {
-		return Finding{wire.Unhealthy, err.Error(), "clauster-ctl store check"}
+		return found(wire.Unhealthy, err.Error(), "clauster-ctl store check")
 	}
 	return Finding{Status: wire.Healthy, Detail: fmt.Sprintf("%.1f MB", float64(f.Bytes)/(1<<20))}
-}
-
-// home waits for both of claude's answers.
-func (b *Board) home(ctx context.Context) Finding {
-	l, auth := b.src.Login(ctx)
-	switch {
-	case !l.ClaudeOK:
-		return Finding{wire.Degraded, "claude cannot be run" + because(l.Err), cmp.Or(hintOf(l.Err), "clauster-ctl config check")}
-	case l.Err != nil && !answered(l.Err):
-		return Finding{wire.Degraded, l.Err.Error(), cmp.Or(hintOf(l.Err), "systemctl status clauster-home.service")}
-	case !l.OK:
-		return Finding{wire.Degraded, "claude " + l.ClaudeVersion + " is not logged in" + because(l.Err), b.loginHint(auth)}
-	}
-	return Finding{Status: wire.Healthy, Detail: strings.TrimSpace("claude " + l.ClaudeVersion + " is logged in " + method(l.Method))}
-}
-
-func because(err error) string {
-	if err == nil {
-		return ""
-	}
-	return ": " + err.Error()
-}
-
-func hintOf(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
-}
-
-func (b *Board) loginHint(auth home.Auth) string {
-	if auth.Cause != nil && auth.Cause.Hint != "" {
-		return auth.Cause.Hint
-	}
-	if user := b.src.Config().User; user != "" {
-		return "sudo -iu " + user + " claude auth login"
-	}
-	return "claude auth login"
-}
-
-func method(name string) string {
-	if name == "" {
-		return ""
-	}
-	return "(" + name + ")"
 }
 
 func (b *Board) deliveries(ctx context.Context) Finding {
 	db := b.src.Store()
 	if db == nil {
-		return Finding{wire.Degraded, "there is no database to deliver from", "clauster-ctl store check"}
+		return found(wire.Degraded, "there is no database to deliver from", "clauster-ctl store check")
 	}
 	f, err := db.Figures(ctx)
 	if err != nil {
-		return Finding{wire.Degraded, err.Error(), "clauster-ctl store check"}
+		return found(wire.Degraded, err.Error(), "clauster-ctl store check")
 	}
 	counts := map[wire.DeliveryState]int{}
 	for _, d := range f.Deliveries {
@@ -116,7 +78,7 @@ func (b *Board) deliveries(ctx context.Context) Finding {
 	}
 	detail := fmt.Sprintf("%d waiting, %d given up", counts[wire.DeliveryWaiting], counts[wire.DeliveryDead])
 	if f.Failing > 0 {
-		return Finding{wire.Degraded, fmt.Sprintf("%d targets fail; %s", f.Failing, detail), "clauster-ctl deliveries list"}
+		return found(wire.Degraded, fmt.Sprintf("%d targets fail; %s", f.Failing, detail), "clauster-ctl deliveries list")
 	}
 	return Finding{Status: wire.Healthy, Detail: detail}
 }
@@ -137,10 +99,17 @@ func (b *Board) bridges(context.Context) Finding {
 		}
 	}
 	detail := tally(counts)
-	if len(bad) == 0 {
-		return Finding{Status: wire.Healthy, Detail: detail}
+	if away := b.src.InstancesAway(); away != nil {
+		why := "cannot tell how the bridges are: " + away.Error()
+		if len(counts) > 0 {
+			why += "; before: " + detail
+		}
+		return found(wire.Degraded, why, "clauster-ctl list")
 	}
-	return Finding{wire.Degraded, detail, "clauster-ctl status " + bad[0]}
+	if len(bad) == 0 {
+		return found(wire.Healthy, detail, "")
+	}
+	return found(wire.Degraded, detail, "clauster-ctl status "+bad[0])
 }
 
 // ill reports whether a bridge should serve and does not.
@@ -165,17 +134,30 @@ func tally(counts map[string]int) string {
 }
 
 func (b *Board) config(context.Context) Finding {
-	if fault := b.src.ConfigFault(); fault != "" {
-		return Finding{wire.Degraded, fault, "clauster-ctl config check"}
+	if p := b.src.ConfigFault(); p != nil {
+		return found(wire.Degraded, p.Detail, p.Hint)
 	}
-	return Finding{Status: wire.Healthy, Detail: "as loaded"}
+	return found(wire.Healthy, "as loaded", "")
 }
 
-// watchdogs shows every unit of ours that lives.
+// web is the web door. The unix door serves while it is closed, so that is not
+// all of it.
+func (b *Board) web(context.Context) Finding {
+	if p := b.src.WebClosed(); p != nil {
+		return found(wire.Degraded, "closed: "+p.Detail, p.Hint)
+	}
+	return found(wire.Healthy, "open", "")
+}
+
+// homeUnit answers what only the bridge user can see. It leaves after a minute
+// without a question, and is no watchdog's then.
+const homeUnit = "clauster-home.service"
+
+// watchdogs shows every unit of ours that lives and has one.
 func (b *Board) watchdogs(ctx context.Context) []wire.Watchdog {
 	ctx, cancel := context.WithTimeout(ctx, checkPatience)
 	defer cancel()
-	units := []string{b.src.OwnUnit}
+	units := []string{b.src.OwnUnit, homeUnit}
 	for _, i := range b.src.Instances() {
 		if lives(i) {
 			units = append(units, i.Unit)

@@ -41,11 +41,11 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		o.put(famProjects, float64(len(f.projects.Projects)))
 	}
 	o.login(c.src.KnownLogin())
-	o.put(famStoreUp, truth(f.storeErr == nil))
+	o.put(famStoreUp, truth(f.storeErr == nil && c.src.StoreRefused() == nil))
 	if f.storeErr == nil {
 		o.database(f.figures)
 	}
-	if j := c.src.Journal(); j.Err == nil {
+	if j := c.src.Journal(); j.Err == nil || j.Lag > 0 {
 		o.put(famLag, j.Lag.Seconds())
 	}
 	o.requests(c.traffic.figures())

@@ -34,6 +34,10 @@ type fakes struct {
 	refused   *wire.Problem
 	following Following
 	fault     string
+	web       *wire.Problem
+	unheard   error // why the table is old
+	claude    func() (home.Claude, home.Age, error)
+	auth      func() (home.Auth, home.Age, error)
 }
 
 func (f *fakes) SystemState(context.Context) (string, error) { return "running", f.systemd }
@@ -52,12 +56,18 @@ func (f *fakes) Watchdogs(_ context.Context, units []string) (map[string]systemd
 	return out, f.systemd
 }
 func (f *fakes) ClaudeVersion(context.Context) (home.Claude, home.Age, error) {
+	if f.claude != nil {
+		return f.claude()
+	}
 	if f.version == "" {
 		return home.Claude{}, home.Age{}, &home.Error{Message: "cannot run claude: no such file"}
 	}
 	return home.Claude{Version: f.version}, home.Age{}, f.away
 }
 func (f *fakes) AuthStatus(context.Context) (home.Auth, home.Age, error) {
+	if f.auth != nil {
+		return f.auth()
+	}
 	return f.login, home.Age{}, f.away
 }
 func (f *fakes) Projects(context.Context) (home.Projects, home.Age, error) {
@@ -103,7 +113,13 @@ func newFakes(t testing.TB, n int) (*fakes, *Sources) {
 			return f.store
 		},
 		StoreRefused: func() *wire.Problem { return f.refused }, Journal: func() Following { return f.following },
-		ConfigFault: func() string { return f.fault }, OwnUnit: "clauster-api.service",
+		InstancesAway: func() error { return f.unheard }, WebClosed: func() *wire.Problem { return f.web },
+		ConfigFault: func() *wire.Problem {
+			if f.fault == "" {
+				return nil
+			}
+			return wire.NewProblem(wire.Unavailable, f.fault, "clauster-ctl config check")
+		}, OwnUnit: "clauster-api.service",
 		Cgroups: cgroup.Host{Root: root, Proc: "/proc"}, Machine: NewHost("/proc", "/")}
 	return f, src
 }

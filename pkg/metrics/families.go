@@ -85,8 +85,8 @@ func Families() [familyCount]Family {
 		famDeliveries:   g("clauster_deliveries", "Deliveries in the outbox by channel and state.", "channel", "state"),
 		famFailing:      g("clauster_delivery_targets_failing", "Targets whose last attempt failed."),
 		famStoreBytes:   g("clauster_store_bytes", "Size of the database on disk."),
-		famStoreUp:      g("clauster_store_up", "1 if the database answered this scrape, else 0."),
-		famLag:          g("clauster_journal_lag_seconds", "Age of the oldest journal entry that was not taken in yet; 0 if there is none. Absent while the journal is not followed."),
+		famStoreUp:      g("clauster_store_up", "1 if the database is used and answered this scrape, else 0."),
+		famLag:          g("clauster_journal_lag_seconds", "Time since events could last be taken in from the journal; 0 while they are. Absent without a database."),
 		famRequests:     c("clauster_api_requests_total", "HTTP requests by route and status code.", "route", "code"),
 		famLatency:      {"clauster_api_request_duration_seconds", "histogram", "Latency of HTTP requests by route, streams left out.", []string{"route"}},
 	}

@@ -205,3 +205,19 @@ func BenchmarkPage200(b *testing.B) {
 	}
 	b.ReportMetric(float64(size), "bytes")
 }
+
+// TestPageSaysWhatHealthSays: the alerts for late events and for a database that
+// is not used ask for figures that were once 0 or absent, and 1, by then.
+func TestPageSaysWhatHealthSays(t *testing.T) {
+	f, src := newFakes(t, 0)
+	f.following = Following{Err: context.DeadlineExceeded, Lag: time.Minute}
+	f.refused = wire.NewProblem(wire.StoreRefused, "the disk is full", "")
+	src.Store = func() Store { return f.store } // it can be read
+	p, _ := newPage(t, src)
+	page := string(text(t, p))
+	for _, want := range []string{"\nclauster_journal_lag_seconds 60\n", "\nclauster_store_up 0\n", "\nclauster_store_bytes 0\n"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("missing: %s", want)
+		}
+	}
+}

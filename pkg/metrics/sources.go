@@ -39,11 +39,12 @@ type Home interface {
 	Projects(ctx context.Context) (home.Projects, home.Age, error)
 }
 
-// Following is how far the reader of the journal is.
+// Following is how the reader of the journal is.
 type Following struct {
-	Lag time.Duration // since the oldest entry that was not taken in yet; 0 where there is none
-	Err error         // why it does not follow, nil where it does
-	Gap string        // what of the past is missing, in one sentence; "" where nothing is
+	Err  error         // why events are not taken in, nil where they are
+	Lag  time.Duration // since when, with Err; 0 unknown
+	Busy bool          // some are being taken in at this moment
+	Gap  string        // what of the past is missing, in one sentence; "" where nothing is
 }
 
 // Sources are what figures are made of. All functions may be called by several
@@ -59,16 +60,23 @@ type Sources struct {
 	// Instances lists all instances as the table has them, by name; figures of
 	// control groups need not be in it.
 	Instances func() []wire.Instance
-	Systemd   Systemd
-	Home      Home
-	// Store gives the database, nil while it is refused.
+	// InstancesAway is why what Instances gives may be old, or empty, nil while it
+	// is how things are.
+	InstancesAway func() error
+	Systemd       Systemd
+	Home          Home
+	// Store gives the database, nil where it could not be opened. What was refused
+	// later, as for a full disk, can be read.
 	Store func() Store
-	// StoreRefused says why, nil while it is not.
+	// StoreRefused says why it is not used, nil while it is.
 	StoreRefused func() *wire.Problem
 	Journal      func() Following
 	// ConfigFault is what is wrong with the configuration on the disk and what is
-	// in force instead, "" where it is the one in force.
-	ConfigFault func() string
+	// in force instead, nil where it is the one in force.
+	ConfigFault func() *wire.Problem
+	// WebClosed is why the web door answers nobody, nil while it does. It is nil
+	// itself, and the check absent, where no web socket was passed.
+	WebClosed func() *wire.Problem
 	// OwnUnit is the unit of this service, whose watchdog is shown too.
 	OwnUnit string
 

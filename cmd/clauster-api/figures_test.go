@@ -1,0 +1,64 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"clauster/pkg/config"
+	"clauster/pkg/event"
+)
+
+// TestConfigFault: what is in force is told as it is. The health of a faulty
+// start spoke of defaults while the rest of the file was in force.
+func TestConfigFault(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "clauster.toml")
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := &daemon{started: time.Now().Add(-time.Minute), settings: &settings{source: config.Source{Path: path, UserMode: true}, log: slog.New(slog.DiscardHandler)}}
+	put("log_level = \"debug\"\n[api]\nidle_exit_seconds = -1\n")
+	d.settings.load()
+	if got := d.settings.config(); got.LogLevel != "debug" || got.API.IdleExitSeconds < 0 {
+		t.Errorf("in force: %q, %d", got.LogLevel, got.API.IdleExitSeconds)
+	}
+	p := d.configFault()
+	if p == nil || !strings.Contains(p.Detail, "idle_exit_seconds") || !strings.Contains(p.Detail, "; what was good of it at the start is in force, with defaults for the rest; the web door is closed") {
+		t.Errorf("at the start: %+v", p)
+	}
+	if !strings.HasSuffix(p.Hint, ", then: systemctl reload clauster-api") {
+		t.Errorf("hint: %s", p.Hint)
+	}
+	// The ingester has not begun: that it has no trouble is not that it follows.
+	n := &nouns{ingester: event.New(event.Options{})}
+	if f := d.following(n); f.Err == nil || !strings.Contains(f.Err.Error(), "without a fault") || f.Lag < time.Minute {
+		t.Errorf("at the start: %+v", f)
+	}
+	put("log_level = \"debug\"\n")
+	d.settings.load()
+	if p := d.configFault(); p != nil {
+		t.Errorf("corrected: %+v", p)
+	}
+	if f := d.following(n); f.Err != nil {
+		t.Errorf("corrected: %+v", f)
+	}
+	put("nonsense\n")
+	d.settings.load()
+	if p := d.configFault(); p == nil || !strings.HasSuffix(p.Detail, "; the one before stays in force") {
+		t.Errorf("at a reload: %+v", p)
+	}
+}
+
+// TestFollowingOfNone: without a database nothing is followed.
+func TestFollowingOfNone(t *testing.T) {
+	d := &daemon{settings: &settings{}}
+	if f := d.following(&nouns{}); f.Err == nil {
+		t.Errorf("%+v", f)
+	}
+}
