@@ -135,13 +135,15 @@ func (d *daemon) loadTLS(cfg *config.Config) {
 }
 
 // checkTLS refuses a reload with certificates that cannot be used: those before
-// it stay, as does the rest of what is in force.
+// it stay, as does the rest of what is in force. One that came after the door
+// was opened without is no fault, but closes the door until a restart.
 func (d *daemon) checkTLS(cfg *config.Config) *wire.Problem {
-	if _, err := d.certs.read(cfg); err != nil {
-		d.log.Error(err.Error())
-		return tlsProblem(err)
+	_, err := d.certs.read(cfg)
+	if e := (*certificateError)(nil); err == nil || errors.As(err, &e) && e.later {
+		return nil
 	}
-	return nil
+	d.log.Error(err.Error())
+	return tlsProblem(err)
 }
 
 func tlsProblem(err error) *wire.Problem {

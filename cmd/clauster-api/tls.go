@@ -38,12 +38,12 @@ func (c *certificates) read(cfg *config.Config) (*tls.Certificate, error) {
 	}
 	// Whoever has set a certificate must not be served without one.
 	if c.plain.Load() {
-		return nil, &certificateError{"cannot use the certificate " + cert + " yet: the web door was opened without TLS", "systemctl restart clauster-api"}
+		return nil, &certificateError{"cannot use the certificate " + cert + " yet: the web door was opened without TLS", "systemctl restart clauster-api", true}
 	}
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		return nil, &certificateError{fmt.Sprintf("cannot use the certificate %s with the key %s: %v", cert, key, err),
-			fmt.Sprintf("sudo -u clauster openssl x509 -noout -subject -dates -in %s; sudo -u clauster openssl pkey -noout -in %s", cert, key)}
+			fmt.Sprintf("sudo -u clauster openssl x509 -noout -subject -dates -in %s; sudo -u clauster openssl pkey -noout -in %s", cert, key), false}
 	}
 	return &pair, nil
 }
@@ -68,7 +68,10 @@ func (c *certificates) config() *tls.Config {
 }
 
 // certificateError says why a certificate is not used, and the next command.
-type certificateError struct{ text, hint string }
+type certificateError struct {
+	text, hint string
+	later      bool // after a restart it can be
+}
 
 func (e *certificateError) Error() string { return e.text }
 
