@@ -86,6 +86,9 @@ clauster-ctl config show           # what holds, and where each value came from
 clauster-ctl restart INSTANCE      # a change takes effect at a bridge's next start
 ` + "```" + `
 
+A restart keeps the choices of the launch: what ` + "`launch_mode`" + ` and ` + "`[instance_defaults]`" + ` say of mode, spawn mode, permission
+mode, capacity and prefix is taken by a new start: ` + "`clauster-ctl stop INSTANCE && clauster-ctl start INSTANCE`" + `.
+
 A bridge that runs is not touched by a change. ` + "`clauster-ctl status INSTANCE`" + ` says
 "configuration changed since start" when its next start would differ.
 

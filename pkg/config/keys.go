@@ -35,7 +35,7 @@ func generalKeys() []Key {
 			Doc: "The name this host shows on pages and in notifications."},
 		{Name: "root_path", Kind: String, Default: "", Unset: "served at /", Example: `"/clauster"`, Surface: API,
 			Rule: "a path such as \"/clauster\", without a slash at its end", check: checkRootPath,
-			Doc: "The path under which a reverse proxy serves the web socket."},
+			Doc: "The path under which a reverse proxy serves the web socket: the session cookie is for it, and addresses in answers begin with it. The proxy takes it off: /clauster/healthz has to reach the socket as /healthz."},
 		{Name: "log_level", Kind: Enum, Default: "info", Values: []string{"debug", "info", "warning", "error"}, Surface: Keeper,
 			Doc: "The least severe message of Clauster's own that reaches the journal. Events and the bridge's lines are not messages: they always do."},
 	}
@@ -52,7 +52,7 @@ func claudeKeys() []Key {
 		{Name: "claude.startup_grace_seconds", Kind: Float, Default: 60.0, Max: 86400, Above: true, Surface: Keeper, Bridge: true,
 			Doc: "How long a bridge may take to register before its start counts as failed."},
 		{Name: "claude.launch_mode", Kind: Enum, Default: string(bridge.Standard), Values: words(bridge.Modes()), Surface: Keeper, Bridge: true,
-			Doc: "How a new instance is launched: standard (claude remote-control, many sessions) or pty (claude --remote-control, one interactive session). A recorded instance keeps its mode."},
+			Doc: "How a start that chooses no mode launches: standard (claude remote-control, many sessions) or pty (claude --remote-control, one interactive session). A resume, clauster-ctl restart and what comes back after a crash or a boot keep the recorded mode."},
 		{Name: "claude.path_append", Kind: List, Default: []string{}, Surface: Keeper, Bridge: true,
 			Rule: "a list of paths that are absolute or begin with ~/", check: checkPathAppend,
 			Doc: "Directories appended to the bridge's PATH, after ~/.local/bin and the system's."},
