@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -57,10 +58,35 @@ func (s *Server) Handler(door auth.Door) http.Handler {
 			}))
 		}
 	}
-	mux.HandleFunc("/", s.nothing(door, func(http.ResponseWriter, *http.Request) *wire.Problem {
-		return wire.NewProblem(wire.NotFound, "cannot find such a page", "GET /openapi.json lists what there is")
-	}))
-	return s.guard(door, mux)
+	mux.HandleFunc("/", s.nothing(door, noSuchPage))
+	return s.guard(door, s.canonical(door, mux))
+}
+
+// canonical answers what ServeMux would answer by itself, to any Host and not as
+// a problem: an HTML page that leads to the cleaned path, a plain 404 to CONNECT,
+// an empty 400 to «*». All that is left to ServeMux has a handler of ours.
+func (s *Server) canonical(door auth.Door, mux *http.ServeMux) http.Handler {
+	stray := s.nothing(door, noSuchPage)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodConnect || !cleanPath(r.URL.EscapedPath()) {
+			stray(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// cleanPath reports whether ServeMux takes a path as it is.
+func cleanPath(p string) bool {
+	if !strings.HasPrefix(p, "/") {
+		return false
+	}
+	clean := path.Clean(p)
+	return p == clean || clean != "/" && p == clean+"/"
+}
+
+func noSuchPage(http.ResponseWriter, *http.Request) *wire.Problem {
+	return wire.NewProblem(wire.NotFound, "cannot find such a page", "GET /openapi.json lists what there is")
 }
 
 // nothing answers where there is no route: to who would be let in, and to
@@ -118,7 +144,10 @@ func (s *Server) endpoint(route *Route, door auth.Door) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := &recorder{ResponseWriter: w}
 		began := time.Now()
-		response := s.answer(route, door, rec, r)
+		response := s.answer(route, door, r)
+		if stream, ok := response.(Stream); ok {
+			response = s.watched(stream, route, door)
+		}
 		if refusal, ok := response.(Refusal); ok && s.UserMode {
 			p := *refusal.Problem // the original may be shared
 			p.Hint = s.commands(p.Hint)
@@ -138,16 +167,16 @@ func (s *Server) commands(hint string) string {
 	return hint
 }
 
-func (s *Server) answer(route *Route, door auth.Door, _ http.ResponseWriter, r *http.Request) Response {
+func (s *Server) answer(route *Route, door auth.Door, r *http.Request) Response {
 	if p := s.closed(route, door); p != nil {
 		return Refusal{p}
 	}
 	who, problem := s.Gate.Admit(r, door)
-	if s.shut(door) != nil {
+	if problem != nil || s.shut(door) != nil {
 		who = auth.Principal{Kind: auth.Nobody, UID: -1} // whatever a faulty configuration lets them be
 	}
 	switch {
-	case problem != nil && !(route.Bare && problem.Kind == wire.Unauthenticated):
+	case problem != nil && !(route.Bare && ours(problem.Kind)):
 		return Refusal{problem}
 	case !who.May(route.Access) && who.Kind == auth.Nobody:
 		return Refuse(wire.Unauthenticated, "cannot answer: this socket asks for authentication", "send a token: sudo clauster-ctl token issue LABEL makes one")
@@ -155,7 +184,20 @@ func (s *Server) answer(route *Route, door auth.Door, _ http.ResponseWriter, r *
 		return Refuse(wire.Forbidden, fmt.Sprintf("cannot allow this to %s: it needs the scope %s", who, route.Access),
 			fmt.Sprintf("sudo clauster-ctl token issue LABEL --scope %s", route.Access))
 	}
-	return route.Handle(&Request{Request: r, Principal: who, Door: door})
+	request := &Request{Request: r, Principal: who, Door: door}
+	if route.Body == nil {
+		if problem := request.checkUnread(); problem != nil {
+			return Refusal{problem}
+		}
+	}
+	return route.Handle(request)
+}
+
+// ours tells refusals for want of a credential, or of what credentials are
+// checked with, from those of a foreign page or an agent. Liveness is told in
+// spite of them: a good token once got 503 where a bad one got 200.
+func ours(k wire.Kind) bool {
+	return k == wire.Unauthenticated || k == wire.StoreRefused || k == wire.DoorClosed
 }
 
 // closed is why a route is not answered now whoever asks. Without the database
