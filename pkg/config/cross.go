@@ -97,12 +97,26 @@ func (l *loader) checkTargets() {
 		l.warnAt("notifications.enabled", "notifications.urls names no target, so nothing is sent", "")
 	}
 	l.checkPrivateTargets()
+	l.checkReserved()
 	cert, key := c.TLS.CertFile != "" || l.faulty["tls.cert_file"], c.TLS.KeyFile != "" || l.faulty["tls.key_file"]
 	if cert && !key {
 		l.faultAt("tls.cert_file", "it needs tls.key_file", "")
 	}
 	if key && !cert {
 		l.faultAt("tls.key_file", "it needs tls.cert_file", "")
+	}
+}
+
+// checkReserved warns of events that somebody waits for in vain.
+func (l *loader) checkReserved() {
+	for _, e := range WebhookEvents() {
+		if l.cfg.Webhooks.Enabled && e.Reserved() && l.cfg.Webhooks.Events[e.Name] {
+			hint := ""
+			if e.Name == "permission-needed" {
+				hint = "notifications.notify_on_permission tells people that a bridge waits for one"
+			}
+			l.warnAt("webhooks.events."+e.Name, "nothing makes these events yet, so none is posted", hint)
+		}
 	}
 }
 

@@ -161,7 +161,7 @@ func tableNote(name string) string {
 	case "projects.NAME":
 		return "What one project has different; NAME is the project's name. A name with a dot needs quotes: `[projects.\"site.v2\"]`."
 	case "webhooks.events":
-		return "Which events are posted. Any other name is a fault: it would never be sent."
+		return "Which events are posted. Any other name is a fault: it would never be sent. Those used by `later` are reserved: nothing makes such events yet."
 	}
 	return ""
 }
@@ -282,8 +282,8 @@ func defaultFile() string {
 	for _, t := range tables() {
 		if t.name != "" {
 			fmt.Fprintf(&b, "\n\n#[%s]\n", strings.ReplaceAll(t.name, wildcard, "example"))
-			if t.keys[0].Surface == API || t.keys[0].Surface == Later {
-				b.WriteString("# (has no effect before the program that uses it is installed: " + string(t.keys[0].Surface) + ")\n")
+			if t.keys[0].Surface == Later {
+				b.WriteString("# (has no effect yet: a later version uses it)\n")
 			}
 		}
 		for _, k := range t.keys {

@@ -116,8 +116,12 @@ func notifyKeys() []Key {
 			Doc: "Refuse targets on loopback, link-local, private and reserved addresses. (The Python Clauster has false.)"},
 	)
 	for _, e := range WebhookEvents() {
-		keys = append(keys, Key{Name: "webhooks.events." + e.Name, Kind: Bool, Default: e.Default, Surface: API, NoEnv: true,
-			Ours: e.Name == "error" || e.Name == "alert", Doc: "Post " + e.Name + " events."})
+		k := Key{Name: "webhooks.events." + e.Name, Kind: Bool, Default: e.Default, Surface: API, NoEnv: true,
+			Ours: e.Name == "error" || e.Name == "alert", Doc: "Post " + e.Name + " events: " + e.When + "."}
+		if e.Reserved() {
+			k.Surface, k.Doc = Later, "Reserved. Nothing makes "+e.Name+" events yet, so none is posted."
+		}
+		keys = append(keys, k)
 	}
 	return keys
 }
@@ -125,13 +129,19 @@ func notifyKeys() []Key {
 // WebhookEvent is an event that webhooks can carry.
 type WebhookEvent struct {
 	Name    string
-	Default bool // posted unless webhooks.events says otherwise
+	Default bool   // posted unless webhooks.events says otherwise
+	When    string // what has happened then, "" for one that nothing makes yet
 }
+
+// Reserved reports that nothing makes such events yet. The key is taken, since
+// the Python Clauster has it and a later version will use it.
+func (e WebhookEvent) Reserved() bool { return e.When == "" }
 
 // WebhookEvents lists the keys of webhooks.events; any other fails the load.
 func WebhookEvents() []WebhookEvent {
-	return []WebhookEvent{{"spawn", true}, {"ready", true}, {"stop", true}, {"crash", true}, {"bg-settled", false},
-		{"permission-needed", false}, {"clone-done", false}, {"error", false}, {"alert", false}}
+	return []WebhookEvent{{"spawn", true, "claude is being started"}, {"ready", true, "a bridge is ready"}, {"stop", true, "a bridge ended as asked"},
+		{"crash", true, "a bridge ended unasked"}, {"bg-settled", false, ""}, {"permission-needed", false, ""}, {"clone-done", false, ""},
+		{"error", false, "a bridge was held or ended before it was ready"}, {"alert", false, ""}}
 }
 
 func pageKeys() []Key {

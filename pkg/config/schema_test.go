@@ -3,8 +3,11 @@ package config
 import (
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"clauster/pkg/bridge"
 )
 
 // TestEveryKeyHasAField sets every key and looks for it in the struct; and
@@ -121,5 +124,26 @@ func TestNearest(t *testing.T) {
 		if got := nearest(name, names); got != want {
 			t.Errorf("%q: %q", name, got)
 		}
+	}
+}
+
+// TestReservedEvents: four events were offered that nothing makes.
+func TestReservedEvents(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("user = \"ops\"\n[webhooks]\nenabled = true\nurls = [\"https://example.com\"]\n[webhooks.events]\n")
+	want := 0
+	for _, e := range WebhookEvents() {
+		made := slices.Contains(bridge.Events(), bridge.Event(e.Name))
+		if made == e.Reserved() {
+			t.Errorf("%s: made %v, reserved %v", e.Name, made, e.Reserved())
+		}
+		if !made {
+			want++
+		}
+		text.WriteString(e.Name + " = true\n")
+	}
+	_, r := load(t, Source{FS: machine(text.String())})
+	if got := findings(r.Warnings); len(got) != want || !strings.Contains(strings.Join(got, " "), "webhooks.events.alert = true: nothing makes these events yet") {
+		t.Errorf("%q", got)
 	}
 }

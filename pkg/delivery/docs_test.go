@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"clauster/pkg/config"
 )
 
 // snippet gives the block of docs/deliveries.md in a language.
@@ -54,6 +56,22 @@ sys.exit(0 if ok else 9)`, id, now, signature, secret)
 			if got := cmd.ProcessState.ExitCode(); got != want {
 				t.Errorf("%s on %q: exit code %d, want %d: %s", program[0], text, got, want, out)
 			}
+		}
+	}
+}
+
+// TestReservedAreSaidToBe: the page presented four events as working that
+// nothing makes.
+func TestReservedAreSaidToBe(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "deliveries.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	posted, rest, _ := strings.Cut(string(page), "**Reserved**")
+	reserved, _, _ := strings.Cut(rest, "### Headers")
+	for _, e := range config.WebhookEvents() {
+		if strings.Contains(reserved, "\n| `"+e.Name+"` |") != e.Reserved() || strings.Contains(posted, "`"+e.Name+"`") == e.Reserved() {
+			t.Errorf("%s: reserved %v, the page says otherwise", e.Name, e.Reserved())
 		}
 	}
 }
