@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -213,4 +214,30 @@ func TestRecent(t *testing.T) {
 	if len(r.ids) != seenIDs || len(r.set) != seenIDs || !r.has(fmt.Sprint(2*seenIDs)) || r.has(fmt.Sprint(2*seenIDs-1)) {
 		t.Errorf("%d, %d", len(r.ids), len(r.set))
 	}
+}
+
+// A read after a nudge begins behind what is on its way, not behind what
+// somebody is about to send: the position stored with it would be behind an
+// entry that is nowhere yet.
+func TestNoReadOvertakes(t *testing.T) {
+	src := &source{hurried: []journal.Entry{entry(3, bridge.EventCrash, time.Now())}}
+	i := New(Options{Journal: src, Log: slog.New(slog.DiscardHandler)})
+	i.newest = entry(1, "", time.Now()).Cursor
+	items := make(chan item)
+	var both sync.WaitGroup
+	both.Go(func() { _ = i.each(t.Context(), items, false)(entry(2, bridge.EventCrash, time.Now())) })
+	until(t, "on its way", func() bool {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		return i.use.pending > 0
+	})
+	both.Go(func() { _, _ = i.readAfter(t.Context(), items) })
+	<-time.After(20 * time.Millisecond)
+	if n := src.reads.Load(); n != 0 {
+		t.Errorf("%d reads behind an entry that was not sent", n)
+	}
+	if first, second := <-items, <-items; first.event.ID != id(2) || second.event.ID != id(3) {
+		t.Errorf("%s before %s", first.event.ID, second.event.ID)
+	}
+	both.Wait()
 }
