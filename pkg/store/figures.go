@@ -20,6 +20,9 @@ type Figures struct {
 // Figures reads them all; a few tenths of a millisecond.
 func (s *Store) Figures(ctx context.Context) (Figures, error) {
 	var f Figures
+	if err := s.inPlace(); err != nil {
+		return Figures{}, err
+	}
 	var err error
 	if f.Counters, err = s.Counters(ctx); err != nil {
 		return Figures{}, err

@@ -80,6 +80,10 @@ func (o opening) open(ctx context.Context) (*Store, error) {
 		return nil, openRefusal(ctx, o.path, err)
 	}
 	s.reader.SetMaxOpenConns(4)
+	if s.file, err = os.Stat(o.path); err != nil {
+		s.Close()
+		return nil, openRefusal(ctx, o.path, err)
+	}
 	return s, nil
 }
 

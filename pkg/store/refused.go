@@ -20,6 +20,7 @@ const (
 	Damaged    Reason = "damaged"    // what is in the file is not what was written there
 	Unreadable Reason = "unreadable" // it may not be opened, or not be written
 	Full       Reason = "full"       // no room on the disk
+	Replaced   Reason = "replaced"   // the file was removed or replaced while it was in use
 )
 
 // RefusedError means that the database cannot be used. Hint is the way back.
@@ -39,6 +40,8 @@ func (e *RefusedError) Error() string {
 		return fmt.Sprintf("cannot use the database %s: it is damaged: %v", e.Path, e.Err)
 	case Full:
 		return fmt.Sprintf("cannot write the database %s: the disk is full", e.Path)
+	case Replaced:
+		return fmt.Sprintf("cannot use the database %s any longer: the file was removed or replaced while it was in use", e.Path)
 	}
 	return fmt.Sprintf("cannot read or write the database %s: %v", e.Path, e.Err)
 }
@@ -59,6 +62,8 @@ func (e *RefusedError) Hint() string {
 	switch e.Reason {
 	case Full:
 		return "df -h " + dir + " # free some space there; Clauster goes on by itself"
+	case Replaced:
+		return "systemctl restart clauster-api # goes on with the file that is there then; events are read from the journal again"
 	case Unreadable:
 		if errors.Is(e.Err, errBusy) {
 			return "fuser -v " + e.Path + " # something else holds it; then: systemctl restart clauster-api"

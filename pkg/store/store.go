@@ -13,7 +13,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +32,7 @@ type Store struct {
 
 	writer  *sql.DB // one connection: SQLite has one writer, and waiting in Go is fair
 	reader  *sql.DB
+	file    os.FileInfo // what Path was when it was opened
 	refused atomic.Pointer[RefusedError]
 	prober  prober
 }
@@ -86,11 +89,25 @@ func (s *Store) Write(ctx context.Context, f func(tx *sql.Tx) error) error {
 	if r := s.refused.Load(); r != nil && !r.passes() {
 		return r // each further write could make it worse
 	}
+	if err := s.inPlace(); err != nil {
+		return err
+	}
 	err := s.write(ctx, f)
 	if r := s.refused.Load(); err == nil && r != nil && r.passes() {
 		s.refused.CompareAndSwap(r, nil)
 	}
 	return s.note(err)
+}
+
+// inPlace refuses a database whose file is not at its path any more: what is
+// written into it is lost with the process, and tokens that clauster-ctl issues
+// go into another file.
+func (s *Store) inPlace() error {
+	now, err := os.Stat(s.Path)
+	if err == nil && os.SameFile(now, s.file) || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil // another error is SQLite's to find
+	}
+	return s.note(&RefusedError{Reason: Replaced, Path: s.Path})
 }
 
 func (s *Store) write(ctx context.Context, f func(tx *sql.Tx) error) error {
