@@ -91,10 +91,10 @@ func (l *loader) checkAuth() {
 func (l *loader) checkTargets() {
 	c := l.cfg
 	if c.Webhooks.Enabled && len(c.Webhooks.URLs) == 0 && !l.faulty["webhooks.urls"] {
-		l.warnAt("webhooks.enabled", "webhooks.urls names no target, so nothing is posted", "")
+		l.warnAt("webhooks.enabled", "webhooks.urls names no target, so nothing is posted", l.unseen("webhooks.urls"))
 	}
 	if c.Notifications.Enabled && len(c.Notifications.URLs) == 0 && !l.faulty["notifications.urls"] {
-		l.warnAt("notifications.enabled", "notifications.urls names no target, so nothing is sent", "")
+		l.warnAt("notifications.enabled", "notifications.urls names no target, so nothing is sent", l.unseen("notifications.urls"))
 	}
 	l.checkPrivateTargets()
 	l.checkReserved()
@@ -105,6 +105,15 @@ func (l *loader) checkTargets() {
 	if key && !cert {
 		l.faultAt("tls.key_file", "it needs tls.cert_file", "")
 	}
+}
+
+// unseen is the hint to a value that may be there all the same: clauster-ctl
+// does not see the credentials of clauster-api.
+func (l *loader) unseen(key string) string {
+	if l.src.CredentialsDir != "" {
+		return ""
+	}
+	return "unless a credential of clauster-api does, which is not seen here: systemctl cat clauster-api shows " + credentialPrefix + key
 }
 
 // checkReserved warns of events that somebody waits for in vain.

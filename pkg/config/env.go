@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"maps"
@@ -30,7 +31,7 @@ func (l *loader) credentials() {
 			continue
 		}
 		k := l.schema.byName[name]
-		origin := Origin{Kind: FromCredential, Name: "credential " + e.Name()}
+		origin := Origin{Kind: FromCredential, Name: credentialWord + e.Name()}
 		if k == nil || k.NoEnv {
 			l.unknownOutside(name, origin)
 			continue
@@ -47,7 +48,7 @@ func (l *loader) environ() {
 		if !strings.HasPrefix(name, "CLAUSTER_") || reservedVariable(name) {
 			continue
 		}
-		origin := Origin{Kind: FromEnvironment, Name: "environment " + name}
+		origin := Origin{Kind: FromEnvironment, Name: environmentPrefix + name}
 		if k := l.schema.byEnv[name]; k != nil {
 			value, broken := k.fromText(l.env[name])
 			l.set(k, strings.Split(k.Name, "."), value, broken, l.env[name], origin)
@@ -77,7 +78,7 @@ func (l *loader) environ() {
 func (l *loader) setFromFile(k *Key, file string, origin Origin) {
 	refuse := func(rule string, err error) {
 		l.faulty[k.Name] = true
-		l.report.fault(Finding{File: origin.Name, Key: k.Name, Rule: rule, Hint: accessHint(err), Err: err})
+		l.report.fault(Finding{File: origin.Name, Key: k.Name, Rule: rule, Hint: cmp.Or(l.credentialHint(origin), accessHint(err)), Err: err})
 	}
 	data, _, err := readBounded(l.fsys, file)
 	text := strings.TrimSpace(string(data))
@@ -96,6 +97,23 @@ func (l *loader) setFromFile(k *Key, file string, origin Origin) {
 		}
 		l.set(k, strings.Split(k.Name, "."), value, "", nil, origin)
 	}
+}
+
+// credentialHint leads to where a credential comes from. Only its unit has it:
+// `clauster-ctl config check`, the hint of other faults, found none.
+func (l *loader) credentialHint(origin Origin) string {
+	if origin.Kind != FromCredential {
+		return ""
+	}
+	show, name := "systemctl cat", strings.TrimPrefix(origin.Name, credentialWord)
+	if l.src.UserMode {
+		show = "systemctl --user cat"
+	}
+	unit := filepath.Base(l.src.CredentialsDir) // /run/credentials/clauster-api.service
+	if !strings.HasSuffix(unit, ".service") {
+		unit = "UNIT"
+	}
+	return show + " " + unit + " shows what " + name + " is loaded from: correct it there, then restart the unit"
 }
 
 // otherVariable answers a CLAUSTER_ variable that is no key's.

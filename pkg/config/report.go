@@ -69,10 +69,25 @@ func (e *FaultError) Error() string {
 	return "cannot use the configuration: " + first
 }
 
-// Hint is the first fault's hint, else the command that shows all faults.
+// Hint is the first fault's hint, else the command that shows all faults: not
+// of what only the program that found them sees.
 func (e *FaultError) Hint() string {
-	return cmp.Or(e.Faults[0].Hint, "clauster-ctl config check")
+	first := e.Faults[0]
+	hint := "clauster-ctl config check"
+	switch {
+	case strings.HasPrefix(first.File, environmentPrefix), strings.HasPrefix(first.File, credentialWord):
+		hint = "correct it where it is set: systemctl cat UNIT shows the variables and credentials of a unit"
+	case strings.HasSuffix(first.File, "_FILE)"):
+		hint = "correct the file, or the variable that names it"
+	}
+	return cmp.Or(first.Hint, hint)
 }
+
+// What a Finding's File begins with for a variable and for a credential.
+const (
+	environmentPrefix = "environment "
+	credentialWord    = "credential "
+)
 
 // Unwrap gives the system's errors behind the faults, such as
 // fs.ErrPermission.

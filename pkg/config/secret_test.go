@@ -2,9 +2,11 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,6 +56,32 @@ func noSecret(t *testing.T, src Source) {
 	text := string(shown) + string(report) + fmt.Sprint(findings(r.Faults), findings(r.Warnings), c.Effective(), r.Err())
 	if strings.Contains(text, secretText) {
 		t.Errorf("a secret is in %s", text)
+	}
+}
+
+// TestCredentialFaultNamesItsUnit: its hint was `clauster-ctl config check`,
+// which sees no credential and found no fault.
+func TestCredentialFaultNamesItsUnit(t *testing.T) {
+	const dir = "run/credentials/clauster-api.service"
+	m := machine("user = \"ops\"\n[webhooks]\nenabled = true\n", dir+"/clauster.webhooks.secret", "short")
+	for _, test := range []struct {
+		src  Source
+		want string
+	}{
+		{Source{FS: m, CredentialsDir: "/" + dir}, "systemctl cat clauster-api.service shows what clauster.webhooks.secret is loaded from: correct it there, then restart the unit"},
+		{Source{FS: m, CredentialsDir: "/" + dir, UserMode: true}, "systemctl --user cat clauster-api.service"},
+		{Source{FS: m, Environ: []string{"CLAUSTER_LOGS_BURST=many"}}, "correct it where it is set"},
+		{Source{FS: m, Environ: []string{"CLAUSTER_LOGS_BURST_FILE=/" + dir + "/clauster.webhooks.secret"}}, "correct the file, or the variable that names it"},
+	} {
+		_, r := load(t, test.src)
+		var fault *FaultError
+		if !errors.As(r.Err(), &fault) || !strings.HasPrefix(fault.Hint(), test.want) {
+			t.Errorf("%v: want %q", r.Err(), test.want)
+		}
+		hint := "unless a credential of clauster-api does"
+		if said := slices.ContainsFunc(r.Warnings, func(f Finding) bool { return strings.HasPrefix(f.Hint, hint) }); said != (test.src.CredentialsDir == "") {
+			t.Errorf("%+v", r.Warnings)
+		}
 	}
 }
 

@@ -25,7 +25,9 @@ func (a *App) configCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Report every fault of the configuration",
 		Long: `Read clauster.toml, its drop-ins and the environment as a keeper would, and
-report every fault and every oddity with file, line, key, value and rule.
+report every fault and every oddity with file, line, key, value and rule. The
+credentials and variables of a unit are seen by its programs alone, which name
+them in the journal: journalctl -u clauster-api -p warning.
 
 The exit code is 1 where there are faults; warnings do not change it.`,
 		Example: "  clauster-ctl config check\n  clauster-ctl config check -c ./clauster.toml",
