@@ -77,6 +77,9 @@ func (b *Board) deliveries(ctx context.Context) Finding {
 		counts[d.State] += d.Count
 	}
 	detail := fmt.Sprintf("%d waiting, %d given up", counts[wire.DeliveryWaiting], counts[wire.DeliveryDead])
+	if b.src.StoreRefused() != nil {
+		return found(wire.Degraded, "nothing can be queued or marked as delivered: the database is not used; "+detail, "clauster-ctl store check")
+	}
 	if f.Failing > 0 {
 		return found(wire.Degraded, fmt.Sprintf("%d targets fail; %s", f.Failing, detail), "clauster-ctl deliveries list")
 	}

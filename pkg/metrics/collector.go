@@ -31,9 +31,12 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	o := &out{to: to, page: c.Page, shared: map[[2]string]*dto.LabelPair{}}
 	f := &c.now
 	o.put(famBuild, 1, c.src.Version)
-	counts := byStatus(f.instances)
-	for _, status := range statuses() {
-		o.put(famBridges, float64(counts[string(status)]), string(status))
+	if len(f.instances) > 0 || c.src.InstancesAway() == nil {
+		// Five zeros would say that nothing runs, where systemd was not heard yet.
+		counts := byStatus(f.instances)
+		for _, status := range statuses() {
+			o.put(famBridges, float64(counts[string(status)]), string(status))
+		}
 	}
 	o.bridges(f)
 	o.put(famUp, truth(f.systemdErr == nil))

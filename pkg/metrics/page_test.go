@@ -215,9 +215,25 @@ func TestPageSaysWhatHealthSays(t *testing.T) {
 	src.Store = func() Store { return f.store } // it can be read
 	p, _ := newPage(t, src)
 	page := string(text(t, p))
+	if finding := newBoard(t, src).deliveries(t.Context()); finding.Status != wire.Degraded {
+		t.Errorf("deliveries: %+v", finding)
+	}
 	for _, want := range []string{"\nclauster_journal_lag_seconds 60\n", "\nclauster_store_up 0\n", "\nclauster_store_bytes 0\n"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("missing: %s", want)
 		}
+	}
+}
+
+// TestPageBeforeSystemd: no bridges that were ever seen are not none.
+func TestPageBeforeSystemd(t *testing.T) {
+	f, src := newFakes(t, 0)
+	p, _ := newPage(t, src)
+	if page := string(text(t, p)); !strings.Contains(page, "clauster_bridges{status=\"running\"} 0\n") {
+		t.Error("none is not 0")
+	}
+	f.unheard = context.DeadlineExceeded
+	if page := string(text(t, p)); strings.Contains(page, "clauster_bridges{") {
+		t.Error("unknown is 0")
 	}
 }
