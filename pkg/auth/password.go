@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
 )
@@ -30,7 +31,8 @@ const (
 	maxLanes  = 16
 )
 
-// MinPassword is the shortest password that hash-password takes, in bytes.
+// MinPassword is the shortest password that hash-password takes, in
+// characters. Counted in bytes, five letters with accents passed.
 const MinPassword = 10
 
 // maxPassword bounds what is hashed, in bytes.
@@ -48,7 +50,9 @@ var errPHC = errors.New("it is not an argon2id hash that can be used")
 // HashPassword makes the PHC string of a password.
 func HashPassword(password string) (string, error) {
 	switch {
-	case len(password) < MinPassword:
+	case !utf8.ValidString(password): // a login is JSON, so nobody could ever say it
+		return "", errors.New("cannot take this password: it is not UTF-8")
+	case utf8.RuneCountInString(password) < MinPassword:
 		return "", fmt.Errorf("cannot take this password: it is shorter than %d characters", MinPassword)
 	case len(password) > maxPassword:
 		return "", fmt.Errorf("cannot take this password: it is longer than %d bytes", maxPassword)

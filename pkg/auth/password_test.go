@@ -27,6 +27,14 @@ func TestPassword(t *testing.T) {
 			t.Errorf("took %d characters", len(bad))
 		}
 	}
+	for bad, want := range map[string]string{"ééééé": "shorter than 10 characters", "correct h\xf6rse": "not UTF-8"} {
+		if _, err := HashPassword(bad); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	if _, err := HashPassword("éééééééééé"); err != nil {
+		t.Error(err)
+	}
 	if nobodysHash().matches("") {
 		t.Error("nobody has a password")
 	}
