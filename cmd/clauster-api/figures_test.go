@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,10 @@ import (
 
 	"clauster/pkg/config"
 	"clauster/pkg/event"
+	"clauster/pkg/home"
+	"clauster/pkg/metrics"
+	"clauster/pkg/systemd"
+	"clauster/pkg/wire"
 )
 
 // TestConfigFault: what is in force is told as it is. The health of a faulty
@@ -60,5 +66,41 @@ func TestFollowingOfNone(t *testing.T) {
 	d := &daemon{settings: &settings{}}
 	if f := d.following(&nouns{}); f.Err == nil {
 		t.Errorf("%+v", f)
+	}
+}
+
+// TestWebDoorInHealth: a closed web door is told by who serves on the unix door,
+// and one that was never asked for is no fault.
+func TestWebDoorInHealth(t *testing.T) {
+	gone, cancel := context.WithCancel(t.Context())
+	cancel() // nobody asks systemd
+	figures := func(d *daemon) *metrics.Sources {
+		d.world.getenv = func(string) string { return "" }
+		d.settings = &settings{source: config.Source{Path: filepath.Join(t.TempDir(), "none.toml"), UserMode: true}, log: slog.New(slog.DiscardHandler)}
+		d.settings.current.Store(&config.Config{})
+		d.settings.good.Store(true)
+		n := &nouns{link: &systemd.Link{}, home: home.NewClient("/nowhere", "1")}
+		d.makeFigures(gone, n, d.place())
+		t.Cleanup(func() { n.close(t.Context()) })
+		return n.sources
+	}
+	d := &daemon{}
+	d.tlsFault.Store(wire.NewProblem(wire.DoorClosed, "cannot use the certificate", "repair it"))
+	if figures(d).WebClosed != nil {
+		t.Error("no web socket, and a check of it")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	d.web = []net.Listener{l}
+	src := figures(d)
+	if p := src.WebClosed(); p == nil || p.Detail != "cannot use the certificate" {
+		t.Errorf("closed: %+v", p)
+	}
+	d.tlsFault.Store(nil)
+	if p := src.WebClosed(); p != nil {
+		t.Errorf("open: %+v", p)
 	}
 }
