@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 // keeper's name is believed by neither systemd nor our reader, and no escape
 // sequence of its making reaches the terminal of who looks.
 func TestAgentForgesNothing(t *testing.T) {
+	forgedEvent := regexp.MustCompile(`forged.* event`)
 	b := onShared(t)
 	b.needAttacker()
 	const name, ghost = "attack-forge", "attack-ghost"
@@ -49,6 +51,9 @@ func TestAgentForgesNothing(t *testing.T) {
 	}
 	if out := b.MustRun("clauster-ctl", "logs", "--events", "--lines", "0", name); strings.Contains(out, "forged") {
 		t.Errorf("forged events are told:\n%s", out)
+	}
+	if out := b.MustRun("clauster-ctl", "logs", "--lines", "0", name); forgedEvent.MatchString(out) {
+		t.Errorf("a forged request is a line of the log:\n%s", out)
 	}
 	for _, args := range [][]string{{"list"}, {"list", "--json"}, {"status", name}, {"status", name, "--json"},
 		{"logs", "--lines", "0", name}, {"logs", "--lines", "0", "--json", name}, {"logs", "--events", name}, {"projects"}, {"keepers"}} {
