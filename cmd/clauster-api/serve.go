@@ -34,10 +34,15 @@ const (
 // that no request shows.
 const gcPercent = 50
 
+// memoryLimit is below the unit's MemoryMax=: Go collects more eagerly near it,
+// instead of being killed for garbage.
+const memoryLimit = 384 << 20
+
 // serve is the service: it answers on the sockets that systemd passed until it
 // is asked to stop, or has had nothing to do for api.idle_exit_seconds.
 func serve(ctx context.Context, w world, _ []string) error {
 	debug.SetGCPercent(gcPercent)
+	debug.SetMemoryLimit(memoryLimit)
 	signal.Ignore(unix.SIGPIPE) // of a journald that was restarted: nobody would read why we died of it
 	d, err := newDaemon(w)
 	if err != nil {
