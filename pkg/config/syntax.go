@@ -16,11 +16,29 @@ func syntaxFault(file string, err error) Finding {
 		return Finding{File: file, Rule: "it is not TOML"}
 	}
 	text := at.Message
-	if !strings.HasPrefix(text, "Key '") {
+	if own, cut := expectation(text); cut {
+		text = own + ", but found something else"
+	} else if !strings.HasPrefix(text, "Key '") {
 		text = withoutQuoted(text)
 	}
 	return Finding{File: file, Line: at.Position.Line, Key: at.LastKey, Rule: "it is not TOML: " + strings.TrimSuffix(text, "."),
 		Hint: "strings need quotes, and every table its [header] once"}
+}
+
+// expectation gives what the library says that it expected, without what it
+// found: up to there the words are its own, quotes included. Taken for quotes
+// of the file's they made «expected … instead» of it.
+func expectation(text string) (own string, cut bool) {
+	if !strings.HasPrefix(text, "expected ") {
+		return "", false
+	}
+	at := len(text)
+	for _, found := range []string{" but got ", " but found "} {
+		if i := strings.Index(text, found); i >= 0 {
+			at = min(at, i)
+		}
+	}
+	return strings.TrimSuffix(text[:at], ","), at < len(text)
 }
 
 // withoutQuoted replaces quoted pieces of more than one character.

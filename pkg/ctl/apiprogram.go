@@ -77,12 +77,20 @@ func (a *App) executeAPI(ctx context.Context, env []string, attr *syscall.SysPro
 	switch {
 	case errors.As(err, &exit) && exit.Exited():
 		return quiet{exit.ExitCode()}
+	case errors.As(err, &exit) && brokenPipe(exit):
+		return quiet{128 + int(unix.SIGPIPE)} // as if it had been us: nobody reads on
 	case errors.Is(err, fs.ErrNotExist):
 		return failed("install the package clauster again", "cannot run %s: it is not there", apiProgram)
 	case err != nil:
 		return fmt.Errorf("cannot run %s: %w", apiProgram, err)
 	}
 	return nil
+}
+
+// brokenPipe reports that a program ended since its reader had (`| head`).
+func brokenPipe(exit *exec.ExitError) bool {
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == unix.SIGPIPE
 }
 
 // shellWords joins words as they would be typed.
