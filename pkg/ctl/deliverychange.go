@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"clauster/pkg/wire"
 
@@ -34,8 +35,10 @@ func (a *App) deliveryChangeCommand(verb, short, done string) *cobra.Command {
 				}
 				all = append(all, d)
 				if gone(d) {
-					errs = append(errs, failed("clauster-ctl deliveries discard "+shellWord(d.ID), "cannot deliver %s to %s: the target is no longer configured, so it is dead again", d.Event, d.Target))
-					continue
+					if d = a.givenUp(c.Context(), d); d.State == wire.DeliveryDead {
+						errs = append(errs, failed("clauster-ctl deliveries discard "+shellWord(d.ID), "cannot deliver %s to %s: %s", d.Event, d.Target, d.Error))
+						continue
+					}
 				}
 				a.talk("%s to %s %s", clean(d.Event), clean(d.Target), done)
 			}
@@ -49,16 +52,33 @@ func (a *App) deliveryChangeCommand(verb, short, done string) *cobra.Command {
 	return c
 }
 
-// targetGone tells deliveries whose target nobody has configured any more. The
-// API takes a retry of those too and gives them up a moment later, while we
-// said that they were tried again. It is asked before the first retry: after
-// it, what waits makes the target one of the API's again.
+// targetGone tells deliveries to a target that the API does not know. It takes
+// a retry of those too and gives them up a moment later, while we said that
+// they were tried again. It is asked before the first retry: after it, what
+// waits makes the target one of the API's again.
 func (a *App) targetGone(ctx context.Context) func(wire.Delivery) bool {
 	var answer wire.Deliveries
 	err := a.delivery(ctx, "list", http.MethodGet, "?limit=1", &answer)
 	return func(d wire.Delivery) bool {
 		return err == nil && !slices.ContainsFunc(answer.Targets, func(t wire.Target) bool { return t.Target == d.Target && t.Channel == d.Channel })
 	}
+}
+
+// givenUp waits for a moment until a delivery does not wait any more, and
+// gives it as it is then. With a faulty configuration it goes on waiting.
+func (a *App) givenUp(ctx context.Context, d wire.Delivery) wire.Delivery {
+	for range 10 {
+		now := d
+		if a.delivery(ctx, "show "+d.ID, http.MethodGet, "/"+url.PathEscape(d.ID), &now) != nil || now.State != wire.DeliveryWaiting {
+			return now
+		}
+		select {
+		case <-ctx.Done():
+			return now
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	return d
 }
 
 // present leaves out what is no error.
