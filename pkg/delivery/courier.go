@@ -47,7 +47,7 @@ type Courier struct {
 	running atomic.Int64 // tries under way
 	wake    chan struct{}
 
-	begin           func() // dispatching, once
+	begin           func()             // dispatching, once
 	stop, abort     context.CancelFunc // no new tries; end the running ones
 	loops, attempts context.Context
 	routines, calls sync.WaitGroup
