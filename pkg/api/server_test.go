@@ -80,6 +80,8 @@ func TestAccess(t *testing.T) {
 	nobody := fixed{who: auth.Principal{Kind: auth.Nobody}}
 	wrong := fixed{problem: wire.NewProblem(wire.Unauthenticated, "cannot believe this token", "")}
 	foreign := fixed{problem: wire.NewProblem(wire.HostRefused, "cannot serve this host", "")}
+	unchecked := fixed{who: auth.Principal{Kind: auth.Token, Scope: auth.ScopeWrite}, problem: wire.NewProblem(wire.StoreRefused, "cannot check who you are", "")}
+	unsafe := fixed{problem: wire.NewProblem(wire.DoorClosed, "cannot tell agents from people", "")}
 	refused := func() *wire.Problem { return wire.NewProblem(wire.StoreRefused, "cannot use the database", "") }
 	closed := func() *wire.Problem { return wire.NewProblem(wire.DoorClosed, "cannot serve", "") }
 	for _, c := range []struct {
@@ -102,6 +104,10 @@ func TestAccess(t *testing.T) {
 		{Server{Gate: nobody}, auth.WebDoor, "GET", "/alive", "", 200, ""},
 		{Server{Gate: wrong}, auth.WebDoor, "GET", "/alive", "", 200, ""},
 		{Server{Gate: wrong}, auth.WebDoor, "GET", "/things/a", "", 401, wire.Unauthenticated},
+		{Server{Gate: unchecked, StoreRefused: refused}, auth.WebDoor, "GET", "/alive", "", 200, ""},
+		{Server{Gate: unchecked, StoreRefused: refused}, auth.WebDoor, "GET", "/things/a", "", 503, wire.StoreRefused},
+		{Server{Gate: unsafe}, auth.WebDoor, "GET", "/alive", "", 200, ""},
+		{Server{Gate: unsafe}, auth.WebDoor, "GET", "/things/a", "", 503, wire.DoorClosed},
 		{Server{Gate: foreign}, auth.WebDoor, "GET", "/alive", "", 421, wire.HostRefused},
 		{Server{Gate: foreign}, auth.WebDoor, "GET", "/nothing", "", 421, wire.HostRefused},
 		{Server{Gate: foreign}, auth.WebDoor, "PUT", "/things", "", 421, wire.HostRefused},
