@@ -75,7 +75,8 @@ func TestBridgeUID(t *testing.T) {
 	var said strings.Builder
 	cfg := &config.Config{User: "no-such-login"}
 	uid := bridgeUID(func() *config.Config { return cfg }, slog.New(slog.NewTextHandler(&said, nil)))
-	if uid() != -1 || uid() != -1 || strings.Count(said.String(), "no-such-login") != 1+strings.Count(said.String(), "unknown user no-such-login") || said.Len() == 0 {
+	first, second := uid(), uid()
+	if first != -1 || second != -1 || strings.Count(said.String(), "no-such-login") != 1+strings.Count(said.String(), "unknown user no-such-login") || said.Len() == 0 {
 		t.Errorf("said %q", said.String())
 	}
 	cfg = &config.Config{User: "root"}
