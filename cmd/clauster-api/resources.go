@@ -22,6 +22,7 @@ func (d *daemon) server() *api.Server {
 // resources are all there are; docs/http.md is made of them too.
 func (d *daemon) resources(table func() api.Table) []api.Resource {
 	instances := api.NewInstances(d.life, d.table, d.operate, d.keys)
+	instances.RootPath = func() string { return d.settings.config().RootPath }
 	return []api.Resource{
 		&api.Health{Board: d.board},
 		&api.Metrics{Sources: d.sources, Page: metrics.NewPage(d.sources, d.traffic, d.log), Traffic: d.traffic,
@@ -31,7 +32,7 @@ func (d *daemon) resources(table func() api.Table) []api.Resource {
 		&api.Projects{Host: d.host, Home: d.home, Instances: d.instancesOfProjects,
 			MayBypass: func(p string) bool { return d.settings.config().ForProject(p).AllowBypassPermissions }},
 		&api.Deliveries{Host: d.host, Store: d.store, Courier: d.courier},
-		&api.Logs{Tails: d.tails, Resolve: instances.ResolvePast(d.tails.Last)},
+		&api.Logs{Host: d.host, Tails: d.tails, Resolve: instances.ResolvePast(d.tails.Last)},
 		api.Auth{Logins: d.gate},
 		&api.OpenAPI{Version: version, Table: table, Enabled: func() bool { return d.settings.config().API.OpenAPIEnabled }},
 		&reloader{d.settings},

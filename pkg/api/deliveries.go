@@ -78,12 +78,15 @@ func (d *Deliveries) list(r *Request) Response {
 	if err != nil {
 		return deliveryProblem(err)
 	}
-	answer := wire.Deliveries{Deliveries: page}
+	answer := wire.Deliveries{Host: d.Host, Deliveries: page}
 	if len(page) > most {
 		answer.Deliveries, answer.Next = page[:most], page[most-1].ID
 	}
 	if answer.Targets, err = d.Courier.Targets(r.Context()); err != nil {
 		return deliveryProblem(err)
+	}
+	for n := range answer.Targets {
+		answer.Targets[n].Host = d.Host
 	}
 	return JSON{Value: answer}
 }

@@ -76,7 +76,8 @@ func TestDeliveries(t *testing.T) {
 		body         string
 	}{
 		{"GET", "/api/v1/deliveries?limit=2&state=dead&channel=webhook&target=x&before=9", 200, `"next":"4"`},
-		{"GET", "/api/v1/deliveries", 200, `"target":"https://a#12345678"`},
+		{"GET", "/api/v1/deliveries", 200, `"targets":[{"host":"here","target":"https://a#12345678"`},
+		{"GET", "/api/v1/deliveries", 200, `{"host":"here","deliveries":`},
 		{"GET", "/api/v1/deliveries?limit=0", 422, "limit"},
 		{"GET", "/api/v1/deliveries?limit=", 422, "limit"},
 		{"GET", "/api/v1/deliveries?limit=1001", 422, "limit"},

@@ -64,7 +64,7 @@ func (e *Events) list(r *Request) Response {
 	if err != nil {
 		return eventProblem(err)
 	}
-	answer := wire.Events{Events: page[:min(most, len(page))]}
+	answer := wire.Events{Host: e.Host, Events: page[:min(most, len(page))]}
 	if len(page) > most || len(page) == store.MaxPage {
 		answer.Next = strconv.FormatInt(page[most-1].Seq, 10)
 	}

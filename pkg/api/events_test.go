@@ -96,8 +96,8 @@ func TestEventPages(t *testing.T) {
 		"?until=2026-01-01T01:02:00%2B01:00&limit=9": "1 |",
 	} {
 		var page wire.Events
-		if code := h.get("/api/v1/events"+path, &page); code != http.StatusOK {
-			t.Errorf("%s: %d", path, code)
+		if code := h.get("/api/v1/events"+path, &page); code != http.StatusOK || page.Host != "here" {
+			t.Errorf("%s: %d, of %q", path, code, page.Host)
 		}
 		var got []string
 		for _, e := range page.Events {

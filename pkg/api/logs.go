@@ -24,6 +24,7 @@ import (
 // Logs is the resource of what bridges said: from the journal, so also of
 // bridges that are long dead.
 type Logs struct {
+	Host  string
 	Tails *tail.Tails
 	// Resolve finds the instance a path means.
 	Resolve func(ctx context.Context, name string) (bridge.Instance, *wire.Problem)
@@ -96,7 +97,7 @@ func (l *Logs) last(r *Request, i bridge.Instance, lines int) Response {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false) // six bytes for one
-	if err := enc.Encode(wire.Log{Instance: i.String(), Lines: found[max(0, len(found)-lines):]}); err != nil {
+	if err := enc.Encode(wire.Log{Host: l.Host, Instance: i.String(), Lines: found[max(0, len(found)-lines):]}); err != nil {
 		return Refuse(wire.Internal, "cannot encode the answer", "")
 	}
 	answer := Text{Media: "application/json", Body: body.Bytes()}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +24,7 @@ func TestDocumentTellsKindsAndHeaders(t *testing.T) {
 		Components struct {
 			Schemas map[string]struct {
 				Properties map[string]struct{ Enum []string }
+				Required   []string
 			}
 		}
 	}
@@ -54,5 +56,19 @@ func TestDocumentTellsKindsAndHeaders(t *testing.T) {
 	}
 	if b := got.Paths["/api/v1/instances"]["post"].RequestBody; b == nil || !b.Required {
 		t.Errorf("body of a start: %+v", b)
+	}
+	// Objects of several hosts are told apart by it.
+	for _, name := range []string{"Instance", "Started", "Stopped", "Forgotten", "Log", "Event", "Events", "Delivery", "Deliveries", "Target", "NotifyTest"} {
+		if s, ok := got.Components.Schemas[name]; ok && !slices.Contains(s.Required, "host") || !ok {
+			t.Errorf("%s has no host", name)
+		}
+	}
+}
+
+func TestLogTellsItsHost(t *testing.T) {
+	logs := logsOf(1, "x", nil)
+	logs.Host = "here"
+	if a, ok := logs.get(askLog(t, "blog")).(Text); !ok || !strings.HasPrefix(string(a.Body), `{"host":"here","instance":"blog"`) {
+		t.Errorf("%s", a.Body)
 	}
 }

@@ -34,6 +34,7 @@ type Delivery struct {
 
 // Target is the health of one place that events are delivered to.
 type Target struct {
+	Host        string `json:"host"`
 	Target      string `json:"target"`
 	Channel     string `json:"channel"`
 	Healthy     bool   `json:"healthy"`
@@ -47,6 +48,7 @@ type Target struct {
 
 // Deliveries is the answer of GET /api/v1/deliveries.
 type Deliveries struct {
+	Host       string     `json:"host"`
 	Deliveries []Delivery `json:"deliveries"`
 	Targets    []Target   `json:"targets"`
 	Next       string     `json:"next,omitempty"`

@@ -20,6 +20,7 @@ type Event struct {
 
 // Events is a page of events, newest first unless asked otherwise.
 type Events struct {
+	Host   string  `json:"host"`
 	Events []Event `json:"events"`
 	Next   string  `json:"next,omitempty"` // value of ?before= for the next page
 }

@@ -14,6 +14,7 @@ type LogLine struct {
 
 // Log is the answer of GET /api/v1/instances/{instance}/logs.
 type Log struct {
+	Host     string    `json:"host"`
 	Instance string    `json:"instance"`
 	Lines    []LogLine `json:"lines"`
 }
