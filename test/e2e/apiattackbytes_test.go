@@ -25,8 +25,8 @@ func TestAPIAttackedByNames(t *testing.T) {
 		"%25n%25s", "names%25i", "names@x", "-names", ".names", "names%20x", "names%5cx", "n%C3%A4mes", "%ff%fe", "names:..", "names:a%2fb", strings.Repeat("a", 200), "*", "%2a", "clauster@names.service"} {
 		for _, path := range []string{"/api/v1/instances/" + name, "/api/v1/instances/" + name + "/logs", "/api/v1/instances/" + name + "/qr", "/api/v1/projects/" + name, "/api/v1/projects/" + name + "/metrics", "/api/v1/deliveries/" + name} {
 			a := b.ask("root", "GET", path, "")
-			// 404 for a name that is none; 307 to what a dotted path means.
-			if a.Status != 404 && a.Status != 400 && !(a.Status/100 == 3 && strings.Contains(name, "..")) || a.Header.Get("X-Evil") != "" {
+			// 404 for a name that is none, and for a path with dots.
+			if a.Status != 404 && a.Status != 400 || a.Header.Get("X-Evil") != "" {
 				t.Errorf("GET %s: %d %.300s", path, a.Status, a.Body)
 			}
 		}

@@ -67,6 +67,35 @@ func TestAPIAttackedByAccounts(t *testing.T) {
 			t.Errorf("requested: %v", requested)
 		}
 	})
+	t.Run("another user", func(t *testing.T) {
+		// The operator writes another bridge user into the configuration, or
+		// mistypes it, while bridges run: their agents are agents still.
+		b := &bed{b.With(t), t}
+		b.MustSh(`useradd -m ann; useradd -m joe`)
+		b.mustStart("accounts")
+		reload := func(user string) {
+			t.Helper()
+			b.MustWriteFile("/etc/clauster/clauster.toml", fmt.Sprintf("user = %q\n", user), 0o640, "")
+			b.MustSh(`chown root:clauster /etc/clauster/clauster.toml; systemctl reload clauster-api`)
+		}
+		reload("ghost")
+		for _, user := range []string{"op", "joe"} {
+			b.refused(user, b.askWeb(user, "GET", "/api/v1/instances", ""), 503, "door-closed")
+			if a := b.askWeb(user, "GET", "/healthz", ""); a.Status != 200 || a.Body != "{\"status\":\"ok\"}\n" {
+				t.Errorf("%s: liveness: %d %q", user, a.Status, a.Body)
+			}
+		}
+		b.must("GET", "/api/v1/instances", "")
+		reload("ann")
+		for _, user := range []string{"op", "ann"} {
+			b.refused(user, b.askWeb(user, "GET", "/api/v1/instances", ""), 403, "forbidden")
+		}
+		if a := b.askWeb("joe", "GET", "/api/v1/whoami", ""); a.Status != 200 || !strings.Contains(a.Body, `"joe"`) {
+			t.Errorf("joe: %d %s", a.Status, a.Body)
+		}
+		b.stop("accounts")
+		reload("op")
+	})
 	t.Run("systemd", func(t *testing.T) {
 		// Somebody who has taken over the API's process: what its account may
 		// ask of systemd is the bridges and nothing else.

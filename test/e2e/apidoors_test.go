@@ -3,6 +3,9 @@ package e2e
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"clauster/test/machine"
 )
 
 // TestAPIDoors: who gets in by which door, and what an unsafe one says.
@@ -65,8 +68,29 @@ func TestAPIDoors(t *testing.T) {
 				t.Errorf("%v: %d %s", headers, a.Status, a.Body)
 			}
 		}
+		for _, line := range []string{"GET //x HTTP/1.1", "CONNECT evil.example:80 HTTP/1.1"} {
+			if out := b.rawWeb(line, []string{"Host: evil.example", "Connection: close"}, ""); !strings.HasPrefix(out, "HTTP/1.1 421 ") || !strings.Contains(out, "host-refused") {
+				t.Errorf("%s: %.300s", line, out)
+			}
+		}
+		if a := b.askWeb("member", "POST", "/api/v1/instances/doors/resume", "a=b", "Content-Type: application/x-www-form-urlencoded"); a.Status != 415 {
+			t.Errorf("a form: %d %s", a.Status, a.Body)
+		}
 		if a := b.askWeb("member", "GET", "/api/v1/instances?token=clauster_pat_0123456789012345678901234567890123456789012", ""); a.Status != 400 {
 			t.Errorf("token in the address: %d %s", a.Status, a.Body)
+		}
+	})
+	t.Run("streams", func(t *testing.T) {
+		// What is open ends with its token: another process revokes it.
+		b := &bed{b.With(t), t}
+		token := strings.TrimSpace(b.MustSh(`clauster-ctl token issue --expires 1h streams | grep -o 'clauster_pat_[A-Za-z0-9_-]*'`))
+		b.MustWriteFile("/root/stream", "GET /api/v1/events/stream HTTP/1.1\r\nHost: localhost:7621\r\nConnection: close\r\nAuthorization: Bearer "+token+"\r\n\r\n", 0o600, "")
+		stream := b.MustStart(machine.Command{Args: []string{"sh", "-c", callerPath + " raw 127.0.0.1:7621 </root/stream >/root/streamed"}})
+		b.MustWaitFor("the stream", settle, func() bool { return strings.HasPrefix(b.MustSh(`cat /root/streamed`), "HTTP/1.1 200") })
+		b.MustRun("clauster-ctl", "token", "revoke", "streams")
+		revoked := time.Now()
+		if r, err := stream.Wait(); err != nil || r.Code != 0 || time.Since(revoked) > 8*time.Second { // and what a busy machine takes
+			t.Errorf("it ended after %v: %v %+v", time.Since(revoked), err, r)
 		}
 	})
 	t.Run("exposure", func(t *testing.T) {
