@@ -79,6 +79,9 @@ func (l *Logs) get(r *Request) Response {
 	}
 	switch {
 	case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"):
+		if refused := checkUpgrade(r.Request); refused != nil {
+			return refused
+		}
 		return l.follow(r, instance, lines, after, socket)
 	case strings.Contains(r.Header.Get("Accept"), "text/event-stream"):
 		return l.follow(r, instance, lines, after, events)

@@ -178,7 +178,7 @@ func TestTooManyFollowed(t *testing.T) {
 		w := httptest.NewRecorder()
 		s.write(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
 	}
-	if _, ok := logs.get(askLog(t, "p99", "Upgrade: websocket")).(Refusal); ok {
+	if _, ok := logs.get(askLog(t, "p99", strings.Split(goodUpgrade, "|")...)).(Refusal); ok {
 		t.Error("who left made no room")
 	}
 }

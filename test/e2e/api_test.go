@@ -159,7 +159,7 @@ func TestAPILife(t *testing.T) {
 	}
 	run := started.Run
 	b.must("POST", "/api/v1/instances/api-life/restart", "")
-	if now := b.status("api-life"); now.Run == run || now.Status != "running" {
+	if now := b.status("api-life"); now.Run == run || now.Status != "running" || now.Label != "seen from afar" { // the recorded choice
 		t.Errorf("after the restart: %+v", now)
 	}
 	b.must("DELETE", "/api/v1/instances/api-life", "")
