@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"clauster/pkg/auth"
@@ -35,15 +36,15 @@ func (t Table) Document(version string, door auth.Door) map[string]any {
 			"description": "Runs and supervises Claude Code bridges. Refusals are application/problem+json (RFC 9457); branch on `kind`."},
 		"paths": paths,
 		"components": map[string]any{
-			"schemas":         map[string]any(s),
+			"schemas": map[string]any(s),
+			"responses": map[string]any{"Problem": map[string]any{"description": "refused", "content": map[string]any{
+				wire.ProblemType: map[string]any{"schema": map[string]any{"$ref": "#/components/schemas/Problem"}}}}},
 			"securitySchemes": map[string]any{"token": map[string]any{"type": "http", "scheme": "bearer"}},
 		},
 	}
 }
 
 func (r Route) operation(s schemas, door auth.Door) map[string]any {
-	problem := map[string]any{"description": "refused", "content": map[string]any{
-		wire.ProblemType: map[string]any{"schema": map[string]any{"$ref": "#/components/schemas/Problem"}}}}
 	done := map[string]any{"description": "done"}
 	switch {
 	case r.Answer != nil:
@@ -51,7 +52,11 @@ func (r Route) operation(s schemas, door auth.Door) map[string]any {
 	case r.Media != "":
 		done["content"] = map[string]any{r.Media: map[string]any{"schema": map[string]any{"type": "string"}}}
 	}
-	op := map[string]any{"summary": r.Summary, "operationId": r.name(), "responses": map[string]any{"2XX": done, "default": problem}}
+	responses := r.refusals(door)
+	for _, code := range r.successes() {
+		responses[code] = done
+	}
+	op := map[string]any{"summary": r.Summary, "operationId": r.name(), "responses": responses}
 	if params := r.parameters(); len(params) > 0 {
 		op["parameters"] = params
 	}
@@ -66,6 +71,39 @@ func (r Route) operation(s schemas, door auth.Door) map[string]any {
 		op["description"] = fmt.Sprintf("Needs the scope `%s`.", r.Access)
 	}
 	return op
+}
+
+// successes are the codes of what was done: of a start those that tell whether
+// it made the bridge, of others whatever there is.
+func (r Route) successes() []string {
+	if _, ok := r.Answer.(wire.Started); ok {
+		return []string{"200", "201"}
+	}
+	return []string{"2XX"}
+}
+
+// refusals are the codes that a client of this route has to expect; default is
+// for the others.
+func (r Route) refusals(door auth.Door) map[string]any {
+	kinds := []wire.Kind{}
+	add := func(when bool, more ...wire.Kind) {
+		if when {
+			kinds = append(kinds, more...)
+		}
+	}
+	body, _ := r.body()
+	add(r.Access != auth.ScopeNone, wire.Forbidden)
+	add(r.Access != auth.ScopeNone && door == auth.WebDoor, wire.Unauthenticated)
+	add(strings.Contains(r.Path, "{"), wire.NotFound)
+	add(body != nil, wire.BadRequest, wire.TooLarge)
+	add(r.Method == http.MethodPost, wire.Unsupported)
+	add(body != nil || len(r.Query) > 0, wire.Invalid)
+	add(r.NeedsStore, wire.StoreRefused)
+	all := map[string]any{"default": map[string]any{"$ref": "#/components/responses/Problem"}}
+	for _, k := range kinds {
+		all[strconv.Itoa(k.Status())] = all["default"]
+	}
+	return all
 }
 
 func (r Route) parameters() []any {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ func TestDocumentTellsKindsAndHeaders(t *testing.T) {
 		Paths map[string]map[string]struct {
 			Parameters  []struct{ Name, In string }
 			RequestBody *struct{ Required bool }
+			Responses   map[string]any
 		}
 		Components struct {
 			Schemas map[string]struct {
@@ -50,6 +52,9 @@ func TestDocumentTellsKindsAndHeaders(t *testing.T) {
 		if !found {
 			t.Errorf("%s %s has no parameter %s", method, path, name)
 		}
+	}
+	if codes := slices.Sorted(maps.Keys(got.Paths["/api/v1/instances"]["post"].Responses)); strings.Join(codes, " ") != "200 201 400 403 413 415 422 503 default" {
+		t.Errorf("codes of a start: %s", codes)
 	}
 	if b := got.Paths["/api/v1/instances/{instance}/restart"]["post"].RequestBody; b == nil || b.Required {
 		t.Errorf("body of a restart: %+v", b)
