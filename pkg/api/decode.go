@@ -24,12 +24,14 @@ func decode(data []byte, into any) *wire.Problem {
 	known := bodyKeys(reflect.ValueOf(into).Elem().Interface())
 	for n, f := range fields {
 		switch {
-		case !slices.Contains(known, f):
-			p := unreadable(fmt.Sprintf("there is no field %.64q", f))
+		case f.null && slices.Contains(known, f.name):
+			return unreadable(fmt.Sprintf("the field %q is null: leave it out", f.name))
+		case !slices.Contains(known, f.name):
+			p := unreadable(fmt.Sprintf("there is no field %.64q", f.name))
 			p.Hint = "the fields are " + strings.Join(known, ", ")
 			return p
-		case slices.Contains(fields[:n], f):
-			return unreadable(fmt.Sprintf("the field %q is in it twice", f))
+		case slices.ContainsFunc(fields[:n], func(o field) bool { return o.name == f.name }):
+			return unreadable(fmt.Sprintf("the field %q is in it twice", f.name))
 		}
 	}
 	err := json.Unmarshal(data, into)
@@ -44,9 +46,15 @@ func decode(data []byte, into any) *wire.Problem {
 	return nil
 }
 
-// objectFields gives the names of an object's fields, in order, or why it is no
-// object.
-func objectFields(data []byte) (fields []string, why string) {
+// field is one of an object. null is no value of any: encoding/json takes it
+// for «left out».
+type field struct {
+	name string
+	null bool
+}
+
+// objectFields gives an object's fields, in order, or why it is no object.
+func objectFields(data []byte) (fields []field, why string) {
 	switch {
 	case len(bytes.TrimSpace(data)) == 0:
 		return nil, "it is empty, and has to be a JSON object"
@@ -63,9 +71,9 @@ func objectFields(data []byte) (fields []string, why string) {
 		if name, err = d.Token(); err != nil {
 			break
 		}
-		fields = append(fields, fmt.Sprint(name))
 		var value json.RawMessage
 		err = d.Decode(&value)
+		fields = append(fields, field{fmt.Sprint(name), string(value) == "null"})
 	}
 	if err == nil {
 		_, err = d.Token() // }

@@ -45,6 +45,7 @@ func TestBodiesAreReadStrictly(t *testing.T) {
 		`{"project":"a","capacity":1.5}`:   `the field "capacity" is a number and has to be a whole number`,
 		`{"project":"a","capacity":"1"}`:   `the field "capacity" is a string and has to be a whole number`,
 		`{"project":"a","trust":"yes"}`:    `the field "trust" is a string and has to be true or false`,
+		`{"project":"a","capacity": null}`: `the field "capacity" is null: leave it out`,
 		`{"project":true}`:                 `the field "project" is true or false and has to be a string`,
 	} {
 		_, p := decodeBody(body, false)

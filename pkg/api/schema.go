@@ -30,10 +30,12 @@ func whole(least, most int64) Schema {
 	return Schema{"type": "integer", "minimum": least, "maximum": most}
 }
 
-func moment() Schema {
-	return Schema{"type": "string", "anyOf": []any{Schema{"format": "date-time"}, Schema{"maxLength": 0}}}
-}
+func moment() Schema { return Schema{"type": "string", "format": "date-time"} }
 
+// exactly is for parameters that are refused where they are empty.
+func exactly[T ~string](words []T) Schema { return Schema{"type": "string", "enum": words} }
+
+// oneOf takes an empty one as none.
 func oneOf[T ~string](words []T) Schema {
 	return Schema{"type": "string", "enum": append([]T{""}, words...)}
 }
