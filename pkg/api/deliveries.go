@@ -54,7 +54,7 @@ func (d *Deliveries) Routes() []Route {
 	return []Route{
 		{Method: http.MethodGet, Path: "/api/v1/deliveries", Access: auth.ScopeRead, NeedsStore: true, Handle: d.list, Answer: wire.Deliveries{},
 			Summary: "Deliveries of events to webhooks and notification services, newest first, and the health of their targets",
-			Query: []Param{{"state", "waiting, delivered, dead, cancelled or discarded", exactly(deliveryStates())}, {"channel", "webhook or notification", exactly([]string{"webhook", "notification"})},
+			Query: []Param{{"state", "waiting, delivered, dead, cancelled or discarded", oneOf(deliveryStates())}, {"channel", "webhook or notification", oneOf([]string{"webhook", "notification"})},
 				{"target", "the name of a target", nil}, {"event", "an event's id or kind", nil},
 				{"before", "id: only older ones; next of the page before", nil}, {"limit", "1 to 1000, else 100", whole(1, deliveriesMost)}}},
 		{Method: http.MethodGet, Path: "/api/v1/deliveries/{id}", Access: auth.ScopeRead, NeedsStore: true, Handle: d.get, Answer: wire.Delivery{},

@@ -30,10 +30,8 @@ func whole(least, most int64) Schema {
 	return Schema{"type": "integer", "minimum": least, "maximum": most}
 }
 
+// moment is a time; an empty one is refused, as an empty number is.
 func moment() Schema { return Schema{"type": "string", "format": "date-time"} }
-
-// exactly is for parameters that are refused where they are empty.
-func exactly[T ~string](words []T) Schema { return Schema{"type": "string", "enum": words} }
 
 // oneOf takes an empty one as none.
 func oneOf[T ~string](words []T) Schema {
