@@ -70,10 +70,12 @@ func Open(log *slog.Logger, doors ...Door) *Doors {
 			IdleTimeout:       keepAlive,
 			MaxHeaderBytes:    maxHeader,
 			TLSConfig:         door.TLS,
-			ErrorLog:          slog.NewLogLogger(log.With("door", door.Name).Handler(), slog.LevelDebug),
-			BaseContext:       func(net.Listener) context.Context { return base },
-			ConnContext:       d.connected(door.Connected),
-			ConnState:         d.arrivals.state,
+			// «OPTIONS *» is for the handler to judge, as everything is.
+			DisableGeneralOptionsHandler: true,
+			ErrorLog:                     slog.NewLogLogger(log.With("door", door.Name).Handler(), slog.LevelDebug),
+			BaseContext:                  func(net.Listener) context.Context { return base },
+			ConnContext:                  d.connected(door.Connected),
+			ConnState:                    d.arrivals.state,
 		}
 		d.servers = append(d.servers, s)
 		for _, l := range door.Listeners {
