@@ -101,13 +101,13 @@ func (d *Doors) serve(s *http.Server, l net.Listener, door Door) {
 	}
 }
 
-// connected lets the drain know a connection, too.
+// connected lets the drain know a connection, and its requests the drain.
 func (d *Doors) connected(next func(context.Context, net.Conn) context.Context) func(context.Context, net.Conn) context.Context {
 	return func(ctx context.Context, c net.Conn) context.Context {
 		if next != nil {
 			ctx = next(ctx, c)
 		}
-		return d.arrivals.connected(ctx, c)
+		return d.arrivals.connected(context.WithValue(ctx, streamsKey{}, d.streams), c)
 	}
 }
 
@@ -130,7 +130,7 @@ func (d *Doors) counted(door Door) http.Handler {
 		if r.Body != http.NoBody {
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWait))
 		}
-		door.Handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), streamsKey{}, d.streams)))
+		door.Handler.ServeHTTP(w, r)
 	})
 }
 
