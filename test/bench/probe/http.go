@@ -73,9 +73,30 @@ func (c *connection) get(path string) (body int, err error) {
 // scrapeInterval is how often Prometheus asks, as people set it.
 const scrapeInterval = 15 * time.Second
 
-// latency measures requests on one connection, one after the other with a pause
-// before each.
-func latency(n int, pause time.Duration, address, path string) (any, error) {
+// scrape measures requests as Prometheus makes them, each by a connection of its
+// own.
+func scrape(n int, address, path string) (any, error) {
+	var ms []float64
+	for range n {
+		time.Sleep(scrapeInterval)
+		c, err := dial(address)
+		if err != nil {
+			return nil, err
+		}
+		begin := time.Now()
+		size, err := c.get(path)
+		took := time.Since(begin)
+		c.Close()
+		if err != nil || size == 0 {
+			return nil, fmt.Errorf("%d bytes, %w", size, err)
+		}
+		ms = append(ms, milliseconds(took))
+	}
+	return figures(ms), nil
+}
+
+// latency measures requests, one after the other on one connection.
+func latency(n int, address, path string) (any, error) {
 	c, err := dial(address)
 	if err != nil {
 		return nil, err
@@ -83,7 +104,6 @@ func latency(n int, pause time.Duration, address, path string) (any, error) {
 	defer c.Close()
 	var ms []float64
 	for i := range n + n/10 {
-		time.Sleep(pause)
 		begin := time.Now()
 		if size, err := c.get(path); err != nil || size == 0 {
 			return nil, fmt.Errorf("%d bytes, %w", size, err)

@@ -85,9 +85,9 @@ func measure(ctx context.Context, word string, n int, args []string) (any, error
 	case "sandbox":
 		return sandbox(ctx, n)
 	case "latency":
-		return latency(n, 0, args[0], args[1])
+		return latency(n, args[0], args[1])
 	case "scrape":
-		return latency(n, scrapeInterval, args[0], args[1])
+		return scrape(n, args[0], args[1])
 	case "rate":
 		return rate(ctx, n, args[0])
 	case "bare":
