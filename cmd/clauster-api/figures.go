@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	osuser "os/user"
 	"path/filepath"
 	"strings"
 	"time"
@@ -42,7 +44,7 @@ func (d *daemon) makeFigures(ctx context.Context, n *nouns, place *fleet.Place) 
 func (d *daemon) configFault() *wire.Problem {
 	p := d.settings.faulty()
 	if p == nil {
-		return nil
+		return d.noBridgeUser()
 	}
 	force := "the one before stays in force"
 	if !d.settings.good.Load() {
@@ -59,6 +61,18 @@ func (d *daemon) configFault() *wire.Problem {
 		hint += ", then: " + again
 	}
 	return wire.NewProblem(p.Kind, p.Detail+"; "+force, hint)
+}
+
+// noBridgeUser says that the user of the configuration does not exist, which is
+// no fault of a file: it may be made later.
+func (d *daemon) noBridgeUser() *wire.Problem {
+	name := d.settings.config().User
+	if _, err := osuser.Lookup(name); d.userMode || err == nil {
+		return nil
+	}
+	return wire.NewProblem(wire.Unavailable,
+		fmt.Sprintf("the bridge user %q is not an account of this host: no bridge starts, and the web door lets nobody in without authentication", name),
+		"correct user in clauster.toml, then: systemctl reload clauster-api")
 }
 
 // stateDir is on the disk that is watched.

@@ -28,7 +28,7 @@ func TestConfigFault(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d := &daemon{started: time.Now().Add(-time.Minute), settings: &settings{source: config.Source{Path: path, UserMode: true}, log: slog.New(slog.DiscardHandler)}}
+	d := &daemon{world: world{userMode: true}, started: time.Now().Add(-time.Minute), settings: &settings{source: config.Source{Path: path, UserMode: true}, log: slog.New(slog.DiscardHandler)}}
 	put("log_level = \"debug\"\n[api]\nidle_exit_seconds = -1\n")
 	d.settings.load()
 	if got := d.settings.config(); got.LogLevel != "debug" || got.API.IdleExitSeconds < 0 {
@@ -58,6 +58,22 @@ func TestConfigFault(t *testing.T) {
 	d.settings.load()
 	if p := d.configFault(); p == nil || !strings.HasSuffix(p.Detail, "; the one before stays in force") {
 		t.Errorf("at a reload: %+v", p)
+	}
+}
+
+// TestNoBridgeUser: a user who does not exist is no fault of the file, and lets
+// nobody in unasked: health says so.
+func TestNoBridgeUser(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "clauster.toml")
+	d := &daemon{settings: &settings{source: config.Source{Path: path}, log: slog.New(slog.DiscardHandler)}}
+	for user, wrong := range map[string]bool{"no-such-login": true, "nobody": false} {
+		if err := os.WriteFile(path, []byte("user = \""+user+"\"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d.settings.load()
+		if p := d.configFault(); (p != nil) != wrong || wrong && !strings.Contains(p.Detail, `"no-such-login" is not an account`) {
+			t.Errorf("%s: %+v", user, p)
+		}
 	}
 }
 
