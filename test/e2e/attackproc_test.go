@@ -54,7 +54,7 @@ func TestAgentTracesNothing(t *testing.T) {
 		t.Fatalf("cannot read the prowler's summary: %v\n%s", err, out)
 	}
 	t.Logf("%d tries at %d keepers, %d gates and %d clauster-ctl", tries, keepers, gates, asUser)
-	if hits > 0 || tries < 1000 || keepers < (starts+kills)*9/10 || gates < starts*9/10 || asUser == 0 {
+	if hits > 0 || tries < 1000 || keepers < starts+kills || gates < starts || asUser == 0 {
 		t.Errorf("%d hits of %d tries at %d keepers, %d gates and %d clauster-ctl:\n%s", hits, tries, keepers, gates, asUser, out)
 	}
 }
