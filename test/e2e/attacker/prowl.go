@@ -17,58 +17,87 @@ import (
 // tally counts what was tried and what worked.
 type tally struct {
 	tries, hits int
-	pids        map[int]bool
-	kinds       map[string]int // by subcommand: run, gate, selfcheck …
+	// kinds is what each process was when last seen: run, gate, selfcheck … The
+	// first sight does not do: a gate is its keeper's image until it execs.
+	kinds map[int]string
 }
 
 // prowl tries everything that the kernel guards with its trace check, on every
 // keeper and gate, as fast as it can, until the stop file exists.
 func prowl(stop string) error {
 	runtime.LockOSThread() // a tracer is a thread
-	t := tally{pids: map[int]bool{}, kinds: map[string]int{}}
+	t := tally{kinds: map[int]string{}}
 	if err := os.WriteFile(stop+".prowling", nil, 0o644); err != nil {
 		return err
 	}
 	for round := 0; round%64 != 0 || !exists(stop); round++ {
-		for _, pid := range keepers() {
-			if kind := kindOf(pid); kind != "" && !t.pids[pid] {
-				t.pids[pid] = true
-				t.kinds[kind]++
+		for pid, kind := range processes() {
+			if kind == "" { // also a gate's child that has become claude
+				delete(t.kinds, pid)
+				continue
 			}
+			t.kinds[pid] = kind
 			t.touch(pid)
 		}
 	}
-	fmt.Printf("tries=%d pids=%d run=%d gate=%d as-user=%d hits=%d\n", t.tries, len(t.pids), t.kinds["run"], t.kinds["gate"], t.kinds["as-user"], t.hits)
+	fmt.Printf("tries=%d pids=%d run=%d gate=%d as-user=%d hits=%d\n", t.tries, len(t.kinds), t.seen("run"), t.seen("gate"), t.seen("as-user"), t.hits)
 	return nil
 }
 
-// keepers finds the processes whose command is ours: cmdline and comm can be
-// read of any process.
+// keepers gives the processes whose command is ours.
 func keepers() []int {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil
-	}
 	var pids []int
-	for _, e := range entries {
-		if pid, err := strconv.Atoi(e.Name()); err == nil && kindOf(pid) != "" {
+	for pid, kind := range processes() {
+		if kind != "" {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
 }
 
+// processes gives every living process with its kind, "" for a program that is
+// not ours: cmdline can be read of any process.
+func processes() map[int]string {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	kinds := map[int]string{}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if kind, alive := kindOf(pid); alive {
+			kinds[pid] = kind
+		}
+	}
+	return kinds
+}
+
+// seen counts the processes of one kind.
+func (t *tally) seen(kind string) int {
+	n := 0
+	for _, k := range t.kinds {
+		if k == kind {
+			n++
+		}
+	}
+	return n
+}
+
 // kindOf gives the subcommand a keeper, a gate or what clauster-ctl does as the
-// bridge user runs, "" for any other program.
-func kindOf(pid int) string {
+// bridge user runs, "" for any other program; alive is false of a process that
+// has ended, whose command line is empty or gone.
+func kindOf(pid int) (kind string, alive bool) {
 	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
 	if err != nil || !bytes.Contains(line, []byte("clauster-keeper")) && !bytes.HasPrefix(line, []byte("clauster-ctl\x00as-user")) {
-		return ""
+		return "", err == nil && len(line) > 0
 	}
 	if words := strings.Split(string(line), "\x00"); len(words) > 1 {
-		return words[1]
+		return words[1], true
 	}
-	return ""
+	return "", true
 }
 
 // touch does every try once. One that works counts only while the process is
@@ -127,7 +156,7 @@ func (t *tally) count(pid int, what string, try func() bool) {
 	if !try() {
 		return
 	}
-	if kind := kindOf(pid); kind != "" {
+	if kind, _ := kindOf(pid); kind != "" {
 		t.hits++
 		fmt.Printf("HIT %s of pid %d (%s) at %s\n", what, pid, kind, time.Now().Format(time.TimeOnly))
 	}
