@@ -17,9 +17,7 @@ import (
 // tally counts what was tried and what worked.
 type tally struct {
 	tries, hits int
-	// kinds is what each process was when last seen: run, gate, selfcheck … The
-	// first sight does not do: a gate is its keeper's image until it execs.
-	kinds map[int]string
+	kinds       map[int]string // what each process is: run, gate, selfcheck …
 }
 
 // prowl tries everything that the kernel guards with its trace check, on every
@@ -31,12 +29,17 @@ func prowl(stop string) error {
 		return err
 	}
 	for round := 0; round%64 != 0 || !exists(stop); round++ {
-		for pid, kind := range processes() {
-			if kind == "" { // also a gate's child that has become claude
-				delete(t.kinds, pid)
+		all := processes()
+		for pid, kind := range all {
+			delete(t.kinds, pid)
+			if kind == "" {
 				continue
 			}
-			t.kinds[pid] = kind
+			// A fork is its parent's image until it execs: touched, but not
+			// counted, or a gate would count as another keeper.
+			if all[parent(pid)] != kind {
+				t.kinds[pid] = kind
+			}
 			t.touch(pid)
 		}
 	}
@@ -73,6 +76,18 @@ func processes() map[int]string {
 		}
 	}
 	return kinds
+}
+
+// parent reads the fourth word of stat; the second is in parentheses.
+func parent(pid int) int {
+	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0
+	}
+	var state string
+	var ppid int
+	_, _ = fmt.Sscan(string(line[bytes.LastIndexByte(line, ')')+1:]), &state, &ppid) // 0 if it has ended
+	return ppid
 }
 
 // seen counts the processes of one kind.
