@@ -15,14 +15,16 @@ import (
 
 const portName = wire.PortName
 
-// line is the host's end of the conversation with a VM's agent.
+// line is the host's end of the conversation with a VM's agent. It lasts for
+// one power-on, which is one boot.
 type line struct {
 	conn net.Conn
 	out  *wire.Writer
 
+	greet sync.Once
+	up    chan struct{} // closed when the agent has said hello
+
 	mu      sync.Mutex
-	boot    string        // boot id of the kernel that said hello last
-	changed chan struct{} // closed and replaced when boot changes
 	next    int
 	running map[int]*remote
 	closed  bool
@@ -33,7 +35,7 @@ var errGone = errors.New("the machine went down")
 
 // newLine starts reading; close ends it.
 func newLine(conn net.Conn) *line {
-	l := &line{conn: conn, changed: make(chan struct{}), running: map[int]*remote{}}
+	l := &line{conn: conn, up: make(chan struct{}), running: map[int]*remote{}}
 	l.out = wire.NewWriter(deadlineWriter{conn})
 	go func() {
 		_ = wire.Receive(conn, l.handle) // ends with the connection
@@ -56,7 +58,8 @@ func (l *line) close() { l.conn.Close() }
 
 func (l *line) handle(m wire.Message) {
 	if m.Kind == wire.Hello {
-		l.hello(m.Boot)
+		_ = l.out.Send(wire.Message{Kind: wire.Ack}) // else it says hello again
+		l.greet.Do(func() { close(l.up) })
 		return
 	}
 	l.mu.Lock()
@@ -82,23 +85,6 @@ func (l *line) handle(m wire.Message) {
 	}
 }
 
-// hello notes a new boot: no command of the old one will answer any more.
-func (l *line) hello(boot string) {
-	_ = l.out.Send(wire.Message{Kind: wire.Ack}) // it says hello again
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.boot == boot {
-		return
-	}
-	l.boot = boot
-	close(l.changed)
-	l.changed = make(chan struct{})
-	for id, r := range l.running {
-		r.end(-1, errGone)
-		delete(l.running, id)
-	}
-}
-
 func (l *line) dropAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,28 +95,15 @@ func (l *line) dropAll() {
 	}
 }
 
-func (l *line) bootID() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.boot
-}
-
-// awaitBoot waits for the hello of another boot than old.
-func (l *line) awaitBoot(ctx context.Context, exited <-chan struct{}, old string) error {
-	for {
-		l.mu.Lock()
-		boot, changed := l.boot, l.changed
-		l.mu.Unlock()
-		if boot != "" && boot != old {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-exited:
-			return errors.New("qemu has ended")
-		case <-ctx.Done():
-			return fmt.Errorf("the agent does not answer: %w", ctx.Err())
-		}
+// awaitBoot waits for the agent's first word.
+func (l *line) awaitBoot(ctx context.Context, exited <-chan struct{}) error {
+	select {
+	case <-l.up:
+		return nil
+	case <-exited:
+		return errors.New("qemu has ended")
+	case <-ctx.Done():
+		return fmt.Errorf("the agent does not answer: %w", ctx.Err())
 	}
 }
 
