@@ -26,14 +26,7 @@ type arrivals struct {
 	none    chan struct{} // closed when waiting becomes empty, while somebody waits
 }
 
-type arrivalKey struct{}
-
-// connected remembers which connection a request came by.
-func (a *arrivals) connected(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, arrivalKey{}, c)
-}
-
-// state is for http.Server.ConnState.
+// state is told what each connection does.
 func (a *arrivals) state(c net.Conn, s http.ConnState) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -47,13 +40,11 @@ func (a *arrivals) state(c net.Conn, s http.ConnState) {
 	a.remove(c)
 }
 
-// begun is told of each request that a handler has.
-func (a *arrivals) begun(r *http.Request) {
-	if c, ok := r.Context().Value(arrivalKey{}).(net.Conn); ok {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.remove(c)
-	}
+// begun is told of each request that a handler has, by its connection.
+func (a *arrivals) begun(c net.Conn) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.remove(c)
 }
 
 func (a *arrivals) remove(c net.Conn) {

@@ -29,8 +29,7 @@ type Door struct {
 	Name      string
 	Listeners []net.Listener
 	Handler   http.Handler
-	// Limit bounds the connections open at once; more wait in the socket's
-	// queue. 0 is no limit.
+	// Limit bounds the connections open at once (see places). 0 is no limit.
 	Limit int
 	// TLS, where set, gives the certificate for each connection; nil serves
 	// plain HTTP.
@@ -75,12 +74,12 @@ func Open(log *slog.Logger, doors ...Door) *Doors {
 			ErrorLog:                     slog.NewLogLogger(log.With("door", door.Name).Handler(), slog.LevelDebug),
 			BaseContext:                  func(net.Listener) context.Context { return base },
 			ConnContext:                  d.connected(door.Connected),
-			ConnState:                    d.arrivals.state,
+			ConnState:                    d.state,
 		}
 		d.servers = append(d.servers, s)
 		for _, l := range door.Listeners {
 			if door.Limit > 0 {
-				l = newLimited(l, door.Limit)
+				l = newPlaces(l, door.Limit)
 			}
 			d.listeners = append(d.listeners, l)
 			d.group.Go(func() { d.serve(s, l, door) })
@@ -101,13 +100,25 @@ func (d *Doors) serve(s *http.Server, l net.Listener, door Door) {
 	}
 }
 
-// connected lets the drain know a connection, and its requests the drain.
+// connected lets a request know its connection, and streams the drain.
 func (d *Doors) connected(next func(context.Context, net.Conn) context.Context) func(context.Context, net.Conn) context.Context {
 	return func(ctx context.Context, c net.Conn) context.Context {
 		if next != nil {
 			ctx = next(ctx, c)
 		}
-		return d.arrivals.connected(context.WithValue(ctx, streamsKey{}, d.streams), c)
+		return context.WithValue(context.WithValue(ctx, streamsKey{}, d.streams), connKey{}, c)
+	}
+}
+
+type connKey struct{}
+
+// state is told what each connection does.
+func (d *Doors) state(c net.Conn, s http.ConnState) {
+	d.arrivals.state(c, s)
+	if s == http.StateIdle {
+		if held := placeOf(c); held != nil {
+			held.rest()
+		}
 	}
 }
 
@@ -115,7 +126,12 @@ func (d *Doors) connected(next func(context.Context, net.Conn) context.Context) 
 // handlers return when they end.
 func (d *Doors) counted(door Door) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.arrivals.begun(r)
+		if c, ok := r.Context().Value(connKey{}).(net.Conn); ok {
+			d.arrivals.begun(c)
+			if held := placeOf(c); held != nil {
+				held.begun(r)
+			}
+		}
 		if door.NoUse == nil || !door.NoUse(r) {
 			d.inFlight.Add(1)
 			d.touch()
@@ -159,13 +175,13 @@ func (d *Doors) LastUse() time.Time { return time.Unix(0, d.last.Load()) }
 // have not asked yet. What connects from now on waits in systemd's sockets.
 func (d *Doors) Drain(ctx context.Context) error {
 	d.draining.Store(true)
+	for _, s := range d.servers {
+		s.SetKeepAlivesEnabled(false) // closes the idle ones; every answer from now on says so
+	}
 	for _, l := range d.listeners {
 		l.Close()
 	}
 	d.group.Wait()
-	for _, s := range d.servers {
-		s.SetKeepAlivesEnabled(false) // closes the idle ones
-	}
 	d.arrivals.wait(ctx)
 	d.end()
 	defer time.AfterFunc(drainGrace, d.base).Stop()

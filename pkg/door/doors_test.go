@@ -141,45 +141,6 @@ func TestDrainLeavesTheSilent(t *testing.T) {
 	})
 }
 
-// More connections than there are places wait until one is given back.
-func TestLimit(t *testing.T) {
-	inner := listen(t)
-	l := newLimited(inner, 1)
-	defer l.Close()
-	accepted := make(chan net.Conn, 2)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				close(accepted)
-				return
-			}
-			accepted <- c
-		}
-	}()
-	for range 2 {
-		c, err := net.Dial("tcp", inner.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-	}
-	first := <-accepted
-	select {
-	case <-accepted:
-		t.Fatal("two connections in one place")
-	default:
-	}
-	first.Close()
-	first.Close() // gives one place back, not two
-	second := <-accepted
-	l.Close()
-	if _, open := <-accepted; open {
-		t.Error("accepted after the close")
-	}
-	second.Close()
-}
-
 func TestIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()

@@ -114,7 +114,8 @@ func TestAPIAttackedBySize(t *testing.T) {
 }
 
 // TestAPIAttackedSlowly: more clients than the web door has places never finish
-// their request (slow loris), and come back as soon as they are cut off.
+// their request (slow loris), or hold on to a connection that was answered, and
+// come back as soon as they are cut off.
 func TestAPIAttackedSlowly(t *testing.T) {
 	t.Parallel()
 	b := withAPI(t)
@@ -143,7 +144,7 @@ func TestAPIAttackedSlowly(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%s; %d requests; the slowest took %v on the unix door, %v on the web door", strings.TrimSpace(r.Stdout), len(unix), slices.Max(unix), slices.Max(web))
-	if slices.Max(unix) > 2*time.Second || slices.Max(web) > 20*time.Second {
+	if slices.Max(unix) > 2*time.Second || slices.Max(web) > 5*time.Second {
 		t.Errorf("unix %v, web %v", slices.Max(unix), slices.Max(web))
 	}
 	var count struct{ Made, Lost int }

@@ -20,7 +20,7 @@
 //	caller raw ADDRESS
 //	    sends standard input and prints what comes back
 //	caller loris ADDRESS CONNECTIONS SECONDS
-//	    holds connections whose header never ends
+//	    holds connections that ask nothing: half of them never end their header, half were answered
 //
 // It imports nothing of pkg: it is the outside world.
 package main

@@ -41,8 +41,9 @@ func raw(to string) error {
 	return nil
 }
 
-// loris keeps so many connections open that never finish their header, one
-// byte at a time, and makes a new one for each that it loses.
+// loris keeps so many connections open that ask nothing, and makes a new one
+// for each that it loses: every other one never finishes its header, one line
+// at a time; the rest had an answer and keep their connection.
 func loris(to string, connections, seconds string) error {
 	n, err := strconv.Atoi(connections)
 	if err != nil {
@@ -55,7 +56,11 @@ func loris(to string, connections, seconds string) error {
 	end := time.Now().Add(time.Duration(s) * time.Second)
 	var made, lost atomic.Int64
 	var group sync.WaitGroup
-	for range n {
+	for i := range n {
+		hold := dribble
+		if i%2 == 0 {
+			hold = rest
+		}
 		group.Go(func() {
 			for time.Now().Before(end) {
 				c, err := dial(to)
@@ -64,12 +69,7 @@ func loris(to string, connections, seconds string) error {
 					continue
 				}
 				made.Add(1)
-				_, err = io.WriteString(c, "GET /healthz HTTP/1.1\r\nHost: localhost:7621\r\n")
-				for err == nil && time.Now().Before(end) {
-					time.Sleep(500 * time.Millisecond)
-					_, err = io.WriteString(c, "X-A: b\r\n")
-				}
-				if err != nil {
+				if hold(c, end) {
 					lost.Add(1)
 				}
 				c.Close()
@@ -79,6 +79,26 @@ func loris(to string, connections, seconds string) error {
 	group.Wait()
 	fmt.Printf("{\"made\":%d,\"lost\":%d}\n", made.Load(), lost.Load())
 	return nil
+}
+
+const unfinished = "GET /healthz HTTP/1.1\r\nHost: localhost:7621\r\n"
+
+// dribble reports whether it was cut off before the end.
+func dribble(c net.Conn, end time.Time) bool {
+	_, err := io.WriteString(c, unfinished)
+	for err == nil && time.Now().Before(end) {
+		time.Sleep(500 * time.Millisecond)
+		_, err = io.WriteString(c, "X-A: b\r\n")
+	}
+	return err != nil
+}
+
+// rest reports whether it was cut off before the end.
+func rest(c net.Conn, end time.Time) bool {
+	_ = c.SetReadDeadline(end)
+	_, _ = io.WriteString(c, unfinished+"\r\n")
+	_, err := io.Copy(io.Discard, c)
+	return err == nil // end of file
 }
 
 // view follows a log and appends what it gets to a file, a JSON object a line,
