@@ -23,23 +23,28 @@ type Bridge struct {
 // Bridges tells what is to be shown of the given instances, in their order.
 // How those ended that systemd has forgotten is still missing: TellPast.
 func (w *World) Bridges(ctx context.Context, bus Systemd, instances []bridge.Instance) ([]Bridge, error) {
+	scopes := make([]Scope, len(instances))
+	brief := len(instances) > 1
+	var reading sync.WaitGroup // while systemd is asked
+	reading.Go(func() {
+		each(len(instances), func(n int) {
+			if i := instances[n]; w.ScopeAlive(i) {
+				scopes[n] = ReadScope(w.Place.Cgroups, w.ScopePath(i), brief)
+			}
+		})
+	})
 	facts, err := w.Facts(ctx, bus, instances)
+	reading.Wait()
 	if err != nil {
 		return nil, err
 	}
 	views := make([]Bridge, len(instances))
-	brief := len(instances) > 1
-	each(len(instances), func(n int) {
-		i := instances[n]
+	for n, i := range instances {
 		f := facts[i]
-		var s Scope
-		if f.ScopeAlive {
-			s = ReadScope(w.Place.Cgroups, w.ScopePath(i), brief)
-			f.Frozen = s.Frozen
-		}
+		f.Frozen = scopes[n].Frozen
 		views[n] = w.view(i, f)
-		views[n].use(s)
-	})
+		views[n].use(scopes[n])
+	}
 	return views, nil
 }
 

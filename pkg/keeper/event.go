@@ -216,9 +216,11 @@ func (k *keeper) finish(v bridge.Verdict, more fields) {
 	failpoint("unstored")
 }
 
-// forget drops the state memory as the last act before an end for good.
+// forget drops the state memory as the last act before an end for good, and the
+// inotify instance: systemd would wait for the kernel to give it back.
 func (k *keeper) forget() {
 	_ = k.notify.Unstore(fdState)
+	_ = k.notify.Unstore(fdWatch)
 	_ = k.notify.Barrier(barrierWait)
 }
 

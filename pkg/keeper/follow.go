@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -40,8 +41,9 @@ type sighting struct {
 	saved  chan struct{}
 }
 
-// newChronicle opens the spool at the saved position.
-func newChronicle(ctx context.Context, k *keeper, markers chan<- sighting) (*chronicle, error) {
+// newChronicle opens the spool at the saved position. made is told of an inotify
+// instance that k.fds has not got.
+func newChronicle(ctx context.Context, k *keeper, markers chan<- sighting, made func(*os.File)) (*chronicle, error) {
 	r := k.st.Run
 	c := &chronicle{keeper: k, markers: markers, ctx: ctx, run: r.ID, label: redact.String(r.Record.Label),
 		budget:  lines.NewBudget(r.Settings.LinesPerSecond, r.Settings.Burst),
@@ -50,9 +52,13 @@ func newChronicle(ctx context.Context, k *keeper, markers chan<- sighting) (*chr
 		tokens, at := k.memo.budget(n)
 		b.Restore(tokens, at, time.Now())
 	}
+	o := spool.Options{Dir: filepath.Dir(r.DebugFile), Name: filepath.Base(r.DebugFile),
+		Resume: k.memo.spool(), Handle: c.line, Consumed: k.memo.setSpool, Report: c.notice, Made: made}
+	if fd, ok := k.fds[fdWatch]; ok {
+		o.Watch, _ = dupFile(fd, "inotify") // without it one is made
+	}
 	var err error
-	c.spool, err = spool.Open(spool.Options{Dir: filepath.Dir(r.DebugFile), Name: filepath.Base(r.DebugFile),
-		Resume: k.memo.spool(), Handle: c.line, Consumed: k.memo.setSpool, Report: c.notice})
+	c.spool, err = spool.Open(o)
 	return c, err
 }
 

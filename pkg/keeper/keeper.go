@@ -32,6 +32,7 @@ const (
 	fdStory  = "story"  // socket with the reaper's reports
 	fdRing   = "ring"
 	fdListen = "listen"
+	fdWatch  = "watch" // inotify, handed on from run to run: see spool.Options.Watch
 )
 
 // runFDs are the stored descriptors that belong to one run.

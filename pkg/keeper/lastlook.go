@@ -57,7 +57,7 @@ func (k *keeper) readRest(deadline time.Time) (claude.ScreenState, error) {
 	over, cancel := context.WithCancel(context.Background())
 	cancel() // nobody waits for markers and news
 	r := k.st.Run
-	c, err := newChronicle(over, k, nil)
+	c, err := newChronicle(over, k, nil, nil)
 	if err != nil {
 		return claude.ScreenState{}, err
 	}

@@ -132,7 +132,7 @@ func (l *loop) openTerminal() error {
 func (l *loop) startReaders() error {
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	_ = l.pty.SetReadDeadline(time.Time{})
-	c, err := newChronicle(l.ctx, l.keeper, l.markers)
+	c, err := newChronicle(l.ctx, l.keeper, l.markers, l.watchMade)
 	if err != nil {
 		return err
 	}
@@ -147,6 +147,28 @@ func (l *loop) startReaders() error {
 	go func() { defer l.wg.Done(); p.run(ctx) }()
 	go func() { defer l.wg.Done(); _ = c.spool.Follow(ctx) }()
 	return nil
+}
+
+// watchMade has the loop keep an inotify instance. It runs beside the loop.
+func (l *loop) watchMade(inotify *os.File) {
+	fd, err := dupOf(inotify)
+	if err != nil {
+		return // a successor makes its own
+	}
+	select {
+	case l.calls <- func() { l.keepWatch(fd) }:
+	case <-l.ctx.Done():
+		unix.Close(fd)
+	}
+}
+
+func (l *loop) keepWatch(fd int) {
+	if lost, ok := l.fds[fdWatch]; ok {
+		unix.Close(lost)
+	}
+	l.fds[fdWatch] = fd
+	_ = l.notify.Unstore(fdWatch)
+	_ = l.notify.Store(fdWatch, fd)
 }
 
 // stopReaders ends them at a line's end and waits.

@@ -365,3 +365,43 @@ func TestOpenAndCreateRefuse(t *testing.T) {
 		t.Error("opened a directory through a symlink")
 	}
 }
+
+// An inotify instance is handed on, so that a successor needs none; one that is
+// none is replaced.
+func TestWatchHandedOn(t *testing.T) {
+	var kept *os.File
+	keep := func(f *os.File) {
+		raw, err := f.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = raw.Control(func(fd uintptr) {
+			dup, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3)
+			if err != nil {
+				t.Error(err)
+			}
+			kept = os.NewFile(uintptr(dup), "kept")
+		})
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, Options{Tick: time.Hour, Made: keep, Watch: null})
+	b.follow()
+	b.write("one\n")
+	b.expect("one")
+	b.stop()
+	b.f.Close()
+	if kept == nil {
+		t.Fatal("nobody was told of the new instance")
+	}
+	b.open(Options{Tick: time.Hour, Resume: b.pos, Watch: kept, Made: func(*os.File) { t.Error("another one was made") }})
+	b.f.newInotify = func() (int, error) { return -1, unix.EMFILE }
+	b.follow()
+	b.write("two\n")
+	b.expect("two")
+	if len(b.notices) > 0 {
+		t.Errorf("notices: %v", b.notices)
+	}
+}

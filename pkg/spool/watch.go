@@ -49,12 +49,30 @@ func newInotify() (int, error) {
 	return unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
 }
 
+// makeWatch uses the instance handed over, or makes one. What else the former
+// watches only wakes.
 func (f *Follower) makeWatch() error {
+	if handed := f.opt.Watch; handed != nil {
+		f.opt.Watch = nil
+		if f.useWatch(handed) == nil {
+			return nil
+		}
+		f.unwatch()
+	}
 	fd, err := f.newInotify()
 	if err != nil {
 		return fmt.Errorf("inotify_init: %w", err)
 	}
-	f.watch = &watch{file: os.NewFile(uintptr(fd), "inotify"), fileWd: -1}
+	made := os.NewFile(uintptr(fd), "inotify")
+	if err := f.useWatch(made); err != nil {
+		return err
+	}
+	f.opt.Made(made)
+	return nil
+}
+
+func (f *Follower) useWatch(inotify *os.File) error {
+	f.watch = &watch{file: inotify, fileWd: -1}
 	if _, err := f.addWatch(f.dir, dirEvents); err != nil {
 		return err
 	}

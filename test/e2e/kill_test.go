@@ -170,6 +170,10 @@ func TestKeeperOrdeals(t *testing.T) {
 			c.check(o.name)
 		})
 	}
+	// State, terminal, reaper, story, ring, listener, inotify: each once.
+	if n := b.MustShow("clauster@"+c.instance, "NFileDescriptorStore"); n != "7" {
+		t.Errorf("%s descriptors are stored after all that, want 7", n)
+	}
 	c.end(6)
 	b.nothingLeft(c.instance)
 }
