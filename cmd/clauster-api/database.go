@@ -38,7 +38,7 @@ func (w world) openDatabase(ctx context.Context) (*store.Store, error) {
 	st, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &exitError{exitUnreachable, fmt.Errorf("cannot open the database: there is no %s yet", dir), "systemctl start clauster-api makes it"}
+		return nil, &exitError{exitUnreachable, fmt.Errorf("cannot open the database: there is no %s yet", dir), "systemctl restart clauster-api # makes it"}
 	case err != nil:
 		return nil, &exitError{exitUnreachable, fmt.Errorf("cannot open the database: %w", err), "sudo clauster-ctl does it as the right user"}
 	}

@@ -52,7 +52,7 @@ func (d *daemon) configFault() *wire.Problem {
 	}
 	// A file that was corrected is not in force yet, and «no faults» of config
 	// check alone would leave everybody wondering.
-	const again = "systemctl reload clauster-api"
+	const again = "systemctl reload-or-restart clauster-api"
 	hint := p.Hint
 	switch {
 	case hint == "":
@@ -72,7 +72,7 @@ func (d *daemon) noBridgeUser() *wire.Problem {
 	}
 	return wire.NewProblem(wire.Unavailable,
 		fmt.Sprintf("the bridge user %q is not an account of this host: no bridge starts, and the web door lets nobody in without authentication", name),
-		"correct user in clauster.toml, then: systemctl reload clauster-api")
+		"correct user in clauster.toml, then: systemctl reload-or-restart clauster-api")
 }
 
 // stateDir is on the disk that is watched.

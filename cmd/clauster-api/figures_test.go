@@ -38,7 +38,7 @@ func TestConfigFault(t *testing.T) {
 	if p == nil || !strings.Contains(p.Detail, "idle_exit_seconds") || !strings.Contains(p.Detail, "; what was good of it at the start is in force, with defaults for the rest; the web door is closed") {
 		t.Errorf("at the start: %+v", p)
 	}
-	if !strings.HasSuffix(p.Hint, ", then: systemctl reload clauster-api") {
+	if !strings.HasSuffix(p.Hint, ", then: systemctl reload-or-restart clauster-api") {
 		t.Errorf("hint: %s", p.Hint)
 	}
 	// The ingester has not begun: that it has no trouble is not that it follows.

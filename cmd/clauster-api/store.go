@@ -32,7 +32,7 @@ func storeWord(ctx context.Context, w world, args []string) error {
 	}
 	path := w.databasePath()
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return &exitError{exitUnreachable, fmt.Errorf("cannot check the database: there is no %s yet", path), w.commands("systemctl start clauster-api makes it")}
+		return &exitError{exitUnreachable, fmt.Errorf("cannot check the database: there is no %s yet", path), w.commands("systemctl restart clauster-api # makes it")}
 	}
 	r, err := store.Check(ctx, path)
 	if err != nil {

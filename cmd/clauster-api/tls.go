@@ -30,20 +30,24 @@ func (c *certificates) files(cfg *config.Config) (cert, key string) {
 	return cfg.TLS.CertFile, cfg.TLS.KeyFile
 }
 
-// read reads them; without TLS there are none.
+// read reads them; without TLS there are none. A pair that cannot be used is a
+// fault whatever the door is.
 func (c *certificates) read(cfg *config.Config) (*tls.Certificate, error) {
 	cert, key := c.files(cfg)
 	if cert == "" {
+		if c.current.Load() != nil {
+			return nil, &certificateError{"cannot take TLS from a web door that was opened with it", "systemctl restart clauster-api", false}
+		}
 		return nil, nil
-	}
-	// Whoever has set a certificate must not be served without one.
-	if c.plain.Load() {
-		return nil, &certificateError{"cannot use the certificate " + cert + " yet: the web door was opened without TLS", "systemctl restart clauster-api", true}
 	}
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
 		return nil, &certificateError{fmt.Sprintf("cannot use the certificate %s with the key %s: %v", cert, key, err),
-			fmt.Sprintf("sudo -u clauster openssl x509 -noout -subject -dates -in %s; sudo -u clauster openssl pkey -noout -in %s", cert, key), false}
+			fmt.Sprintf("let the account of the API read both (chgrp clauster, chmod 0640) and look at them: sudo -u clauster openssl x509 -noout -subject -dates -in %s; sudo -u clauster openssl pkey -noout -in %s", cert, key), false}
+	}
+	// Whoever has set a certificate must not be served without one.
+	if c.plain.Load() {
+		return nil, &certificateError{"cannot use the certificate " + cert + " yet: the web door was opened without TLS", "systemctl restart clauster-api", true}
 	}
 	return &pair, nil
 }

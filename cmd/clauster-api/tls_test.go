@@ -56,6 +56,11 @@ func TestCertificates(t *testing.T) {
 	if _, err := c.read(cfg); !errors.As(err, &refused) || refused.Hint() != "systemctl restart clauster-api" {
 		t.Errorf("a certificate after the door was opened without: %v", err)
 	}
+	cfg.TLS.CertFile += ".absent"
+	if _, err := c.read(cfg); !errors.As(err, &refused) || refused.later {
+		t.Errorf("absent files after the door was opened without: %v", err)
+	}
+	cfg.TLS.CertFile = cert
 	c = &certificates{}
 	got, err := c.read(cfg)
 	if c.use(got); err != nil || c.config() == nil {
@@ -67,5 +72,8 @@ func TestCertificates(t *testing.T) {
 	}
 	if c.current.Load() != got {
 		t.Error("the good pair is gone")
+	}
+	if _, err := c.read(&config.Config{}); !errors.As(err, &refused) || refused.Hint() != "systemctl restart clauster-api" {
+		t.Errorf("without TLS after the door was opened with it: %v", err)
 	}
 }

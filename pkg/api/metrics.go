@@ -43,7 +43,7 @@ func (m *Metrics) Routes() []Route {
 
 func (m *Metrics) scrape(r *Request) Response {
 	if !m.Sources.Config().Observability.PrometheusEnabled {
-		return Refuse(wire.NotFound, "cannot show metrics: they are not enabled", "set prometheus_enabled = true under [observability] in clauster.toml, then: systemctl reload clauster-api")
+		return Refuse(wire.NotFound, "cannot show metrics: they are not enabled", "set prometheus_enabled = true under [observability] in clauster.toml, then: systemctl reload-or-restart clauster-api")
 	}
 	return m.page(r)
 }

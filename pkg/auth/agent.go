@@ -24,7 +24,7 @@ func (g *Gate) agentsUnknown() *wire.Problem {
 	}
 	return wire.NewProblem(wire.DoorClosed,
 		fmt.Sprintf("cannot serve the web socket without authentication: the bridge user %q is not an account of this host, so agents cannot be told from people", g.config().User),
-		"correct user in clauster.toml, then: systemctl reload clauster-api; or send a token: sudo clauster-ctl token issue LABEL")
+		"correct user in clauster.toml, then: systemctl reload-or-restart clauster-api; or send a token: sudo clauster-ctl token issue LABEL")
 }
 
 // fromAgent refuses a connection of an agent's account, and one from this

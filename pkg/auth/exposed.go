@@ -17,5 +17,5 @@ func Exposed(addr netip.Addr, a config.Auth) *wire.Problem {
 	}
 	return wire.NewProblem(wire.DoorClosed,
 		"cannot serve the web socket on "+addr.String()+": it is not loopback and nobody would be asked for authentication, so whoever reaches it would run code as the bridge user",
-		"set [auth] enabled, password_required and password_hash (clauster-ctl hash-password makes it), then: systemctl reload clauster-api; or go back to loopback: systemctl revert clauster-web.socket && systemctl stop clauster-api && systemctl restart clauster-web.socket")
+		"set [auth] enabled, password_required and password_hash (clauster-ctl hash-password makes it), or go back to loopback: systemctl revert clauster-web.socket; then: systemctl stop clauster-api && systemctl restart clauster-web.socket")
 }

@@ -133,7 +133,7 @@ func (g *Gate) admitWeb(r *http.Request) (Principal, *wire.Problem) {
 	p, local := g.policy(), localOf(r)
 	if !p.hostAllowed(r, local) {
 		return nobody, wire.NewProblem(wire.HostRefused, "cannot answer to the name in the Host header: it is not one of this server",
-			"use http://127.0.0.1 with the socket's port, or add the name to api.allowed_hosts in clauster.toml, then: systemctl reload clauster-api")
+			"use http://127.0.0.1 with the socket's port, or add the name to api.allowed_hosts in clauster.toml, then: systemctl reload-or-restart clauster-api")
 	}
 	shown, problem := p.checkBrowser(r)
 	if problem != nil {

@@ -86,7 +86,7 @@ func (p *policy) checkBrowser(r *http.Request) (proof, *wire.Problem) {
 		from = o.String()
 	}
 	return got, wire.NewProblem(wire.OriginRefused, "cannot take this request: a browser sent it from "+from,
-		"if that page may, add its origin to auth.allowed_origins in clauster.toml, then: systemctl reload clauster-api")
+		"if that page may, add its origin to auth.allowed_origins in clauster.toml, then: systemctl reload-or-restart clauster-api")
 }
 
 // checkCookie asks for proof where the browser itself added the credential.

@@ -25,6 +25,9 @@ const (
 	maxPeers   = 16              // served at once; the socket queues more
 	idleLimit  = 60 * time.Second
 	lifeLimit  = 5 * time.Minute // then the configuration is read again, by the next process
+	// refusedLife is lifeLimit where the configuration has a fault: whoever has
+	// mended it must not wait.
+	refusedLife = time.Second
 )
 
 // Facts is what a Server answers with; *User is the real one.
@@ -83,7 +86,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener, first []*net.Un
 	for _, c := range first {
 		serve(c)
 	}
-	idle, life := time.NewTimer(cmp.Or(s.idle, idleLimit)), time.NewTimer(cmp.Or(s.life, lifeLimit))
+	idle, life := time.NewTimer(cmp.Or(s.idle, idleLimit)), time.NewTimer(s.lifetime())
 	defer idle.Stop()
 	defer life.Stop()
 	old := false
@@ -146,6 +149,14 @@ loop:
 		return fmt.Errorf("cannot accept connections: %w", err)
 	}
 	return nil
+}
+
+// lifetime is how long this process goes on with the configuration it has read.
+func (s *Server) lifetime() time.Duration {
+	if s.Refused != nil {
+		return refusedLife
+	}
+	return cmp.Or(s.life, lifeLimit)
 }
 
 func (s *Server) ticks() *time.Ticker {

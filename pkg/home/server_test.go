@@ -156,6 +156,7 @@ func TestServerEnds(t *testing.T) {
 	leave <- struct{}{}
 	for name, s := range map[string]*Server{
 		"idle": {idle: 10 * time.Millisecond}, "old": {life: 10 * time.Millisecond}, "told": {Leave: leave},
+		"faulty": {Refused: &Error{RefusedConfig, "a fault", ""}}, // whoever mends it does not wait
 	} {
 		s.Facts = refuser{}
 		_, done := serve(t, s)

@@ -52,19 +52,21 @@ const (
 // NewBoard makes the Board; Close ends it.
 func NewBoard(src *Sources) *Board {
 	b := &Board{src: src}
-	add := func(name string, critical bool, look func(context.Context) Finding) {
+	keep := func(name string, critical bool, fresh time.Duration, look func(context.Context) Finding) {
 		fetch := func(ctx context.Context) (Finding, error) { return look(ctx), nil }
-		b.checks = append(b.checks, check{name, critical, NewCached(checkFresh, checkLimit, fetch), checkPatience})
+		b.checks = append(b.checks, check{name, critical, NewCached(fresh, checkLimit, fetch), checkPatience})
 	}
+	add := func(name string, critical bool, look func(context.Context) Finding) { keep(name, critical, checkFresh, look) }
 	add("systemd", true, b.systemd)
 	add("journal", false, b.journal)
 	add("store", true, b.store)
 	add("home", false, b.home)
 	add("deliveries", false, b.deliveries)
 	add("bridges", false, b.bridges)
-	add("config", false, b.config)
+	// These cost nothing, and whoever has just reloaded asks about them.
+	keep("config", false, 0, b.config)
 	if src.WebClosed != nil {
-		add("web", false, b.web)
+		keep("web", false, 0, b.web)
 	}
 	return b
 }

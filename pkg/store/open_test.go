@@ -171,6 +171,9 @@ func TestHintLeadsBack(t *testing.T) {
 	}
 	follow := func(hint string) {
 		_, hint, _ = strings.Cut("x: "+strings.TrimPrefix(hint, "install the newer Clauster again, or: "), "x: ")
+		if strings.Contains(hint, ".socket") {
+			t.Errorf("%s: it opens a web door that was closed on purpose", hint)
+		}
 		cmd := exec.Command("sh", "-ec", hint)
 		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
 		if out, err := cmd.CombinedOutput(); err != nil {

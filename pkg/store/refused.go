@@ -52,9 +52,6 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // passes reports whether it may be over without anybody touching the database.
 func (e *RefusedError) passes() bool { return e.Reason == Full || e.Reason == Unreadable }
 
-// sockets are what would start the API again while its database is moved.
-const sockets = "clauster-api.socket clauster-web.socket clauster-wake.socket"
-
 // Hint gives the commands that lead back, for a root shell in system mode and
 // the user's own in user mode.
 func (e *RefusedError) Hint() string {
@@ -74,8 +71,10 @@ func (e *RefusedError) Hint() string {
 	if known == 0 {
 		known = newestSchema()
 	}
-	aside := "systemctl stop " + sockets + " clauster-api.service && cd " + dir + " && mkdir -p aside && mv " + name + "* aside/"
-	begin := " && systemctl start " + sockets
+	// The running API neither reads nor writes a refused database, so it may be
+	// moved under it; no socket is stopped, or a closed web door would be opened.
+	aside := "cd " + dir + " && mkdir -p aside && mv " + name + "* aside/"
+	const begin = " && systemctl restart clauster-api"
 	way := aside + begin + " # begins with an empty history; no bridge is touched"
 	if snapshot, ok := newestSnapshot(e.Path, known+1); ok {
 		way = aside + " && cp -p aside/" + filepath.Base(snapshot) + " " + name + begin + " # goes back to the snapshot; no bridge is touched"
