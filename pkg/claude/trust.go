@@ -121,12 +121,12 @@ func isBlank(data []byte) bool {
 // lock, replaced atomically with its mode kept, and copied to
 // ~/.claude.json.clauster-backup before the first change ever. Every other
 // byte of it stays. A file that does not parse, is a link or belongs to
-// somebody else is left untouched, with an error. changed is false where
-// everything was granted already.
+// somebody else is left untouched, with an error, and so is one whose project
+// is a link. changed is false where everything was granted already.
 func Grant(ctx context.Context, d Dirs, project string) (changed bool, err error) {
-	path, err := filepath.EvalSymlinks(project)
+	path, err := ownDirectory(project)
 	if err != nil {
-		return false, cannot("resolve project", project, err)
+		return false, err
 	}
 	return change(ctx, d, path)
 }

@@ -2,9 +2,12 @@ package ctl
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 
 	"clauster/pkg/bridge"
+	"clauster/pkg/claude"
+	"clauster/pkg/terminal"
 
 	"github.com/spf13/cobra"
 )
@@ -49,9 +52,6 @@ func (a *App) trust(ctx context.Context, project string, asJSON bool) error {
 	if err := a.needEntitled("trust "+project, "trust", project); err != nil {
 		return err
 	}
-	if err := a.checkProject(bridge.Instance{Project: project}); err != nil {
-		return err
-	}
 	cfg, err := a.config()
 	if err != nil {
 		return err
@@ -65,6 +65,12 @@ func (a *App) trust(ctx context.Context, project string, asJSON bool) error {
 		return err
 	}
 	dir := filepath.Join(root, project)
+	if err := a.checkOwnDirectory(project, dir); err != nil {
+		return err
+	}
+	if err := a.checkProject(bridge.Instance{Project: project}); err != nil {
+		return err
+	}
 	var g granted
 	switch {
 	case a.isBridgeUser(u):
@@ -87,4 +93,15 @@ func (a *App) trust(ctx context.Context, project string, asJSON bool) error {
 		a.talk("%s was trusted already", dir)
 	}
 	return nil
+}
+
+// checkOwnDirectory refuses a project that is a link, as a start does. Only the
+// words are its own: claude.Grant looks again, at the directory it then trusts.
+func (a *App) checkOwnDirectory(project, dir string) error {
+	target, err := os.Readlink(a.path(dir))
+	if err != nil {
+		return nil // it is no link, or Grant says what is wrong
+	}
+	return noInstance("make it a directory under projects_root, or choose one: clauster-ctl projects", "cannot trust %s: %s: %s is a symbolic link to %s",
+		project, claude.CauseNamed("project-outside").Reason, dir, terminal.Clean(target))
 }
