@@ -27,7 +27,8 @@ func (a *App) configCheckCommand() *cobra.Command {
 		Long: `Read clauster.toml, its drop-ins and the environment as a keeper would, and
 report every fault and every oddity with file, line, key, value and rule. The
 credentials and variables of a unit are seen by its programs alone, which name
-them in the journal: journalctl -u clauster-api -p warning.
+them in the journal: journalctl -u clauster-api -p warning. A user, a directory
+or a program that is not on this host is a warning: it may still come.
 
 The exit code is 1 where there are faults; warnings do not change it.`,
 		Example: "  clauster-ctl config check\n  clauster-ctl config check -c ./clauster.toml",
@@ -42,6 +43,9 @@ func (a *App) configCheck(asJSON bool) error {
 	cfg, faulty := a.config()
 	if err := a.notForTheseEyes(faulty, "config", "check"); err != nil {
 		return err
+	}
+	if faulty == nil {
+		a.judgeHost(cfg)
 	}
 	if asJSON {
 		if err := printJSON(a.Stdout, a.report); err != nil {
