@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -151,8 +152,17 @@ func (r *Request) Validate() error {
 	if r.Fork != "" && r.Mode == Standard {
 		return fmt.Errorf("cannot resume session %q: only mode pty can continue a chosen session", r.Fork)
 	}
+	if r.SpawnMode == Session && (r.Mode == PTY || r.Fork != "") {
+		return ErrSessionInPTY
+	}
 	return nil
 }
+
+// ErrSessionInPTY refuses a combination that claude has not got: the spawn mode
+// belongs to claude remote-control, and a pty bridge that ended would pass for
+// one whose single session did. Records are not held to it: an old one may have
+// it, and a resume then takes same-dir.
+var ErrSessionInPTY = errors.New("cannot use spawn mode session with mode pty: it has only same-dir and worktree")
 
 // Validate reports the first option that breaks a rule; zero fields are legal.
 func (o *Options) Validate() error {

@@ -59,3 +59,14 @@ func FuzzDecodeRecord(f *testing.F) {
 		}
 	})
 }
+
+func TestRequestHasNoSessionInPTY(t *testing.T) {
+	for want, r := range map[error]Request{
+		ErrSessionInPTY: {Instance: "a", Options: Options{Mode: PTY, SpawnMode: Session}},
+		nil:             {Instance: "a", Options: Options{SpawnMode: Session}},
+	} {
+		if err := r.Validate(); err != want {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+}

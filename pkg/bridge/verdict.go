@@ -70,6 +70,7 @@ type End struct {
 	Ready     bool          // READY was reached in this run
 	Asked     bool          // systemd asked the unit to stop
 	ByPerson  bool          // a person with a writing terminal ended it
+	Mode      Mode          //
 	Spawn     SpawnMode     //
 	Cause     Cause         // zero where nothing was recognised
 	Held      bool          // ended by us: not ready in time, or held by a prompt
@@ -109,7 +110,7 @@ func Decide(e End) Verdict {
 	switch {
 	case e.Asked:
 		return Verdict{Event: EventStop, Status: Stopped, ExitCode: ExitStopped, Word: "asked", Reason: "stopped on request (" + e.Exit.String() + ")"}
-	case e.Ready && e.Exit.Known && e.Exit.Code == 0 && e.Spawn == Session:
+	case e.Ready && e.Exit.Known && e.Exit.Code == 0 && e.Spawn == Session && e.Mode != PTY:
 		return Verdict{Event: EventStop, Status: Stopped, ExitCode: ExitStopped, Word: "session-ended", Reason: "its single session ended"}
 	case e.Ready && e.Exit.Known && e.Exit.Code == 0 && e.ByPerson:
 		return Verdict{Event: EventStop, Status: Stopped, ExitCode: ExitStopped, Word: "ended-by-person", Reason: "a person ended it at its terminal"}

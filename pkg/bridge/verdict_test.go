@@ -25,6 +25,7 @@ func TestDecide(t *testing.T) {
 		{"asked, needed SIGKILL", End{Asked: true, Ready: true, Exit: killed("SIGKILL")}, EventStop, Stopped, 0, "asked"},
 		{"exit 0 unasked", End{Ready: true, Exit: exited(0)}, EventCrash, Crashed, 70, "exit"},
 		{"exit 0 of a single session", End{Ready: true, Exit: exited(0), Spawn: Session}, EventStop, Stopped, 0, "session-ended"},
+		{"exit 0 of a pty bridge, which has no single session", End{Ready: true, Exit: exited(0), Mode: PTY, Spawn: Session}, EventCrash, Crashed, 70, "exit"},
 		{"exit 1 of a single session", End{Ready: true, Exit: exited(1), Spawn: Session}, EventCrash, Crashed, 70, "exit"},
 		{"exit 0 by a person", End{Ready: true, Exit: exited(0), ByPerson: true}, EventStop, Stopped, 0, "ended-by-person"},
 		{"exit 139", End{Ready: true, Exit: exited(139)}, EventCrash, Crashed, 70, "exit"},

@@ -30,9 +30,11 @@ func (p *Place) Again(i bridge.Instance, r bridge.Request) (bridge.Request, erro
 	if r.Fork == "" { // a fork settles the mode
 		r.Mode = cmp.Or(r.Mode, old.Mode)
 	}
-	r.SpawnMode = cmp.Or(r.SpawnMode, old.SpawnMode)
 	r.PermissionMode = cmp.Or(r.PermissionMode, old.PermissionMode)
 	r.Name = cmp.Or(r.Name, old.Name)
+	if old.SpawnMode != bridge.Session || r.Mode != bridge.PTY && r.Fork == "" {
+		r.SpawnMode = cmp.Or(r.SpawnMode, old.SpawnMode) // mode pty has no spawn mode session
+	}
 	r.Capacity = cmp.Or(r.Capacity, old.Capacity)
 	r.Prefix = cmp.Or(r.Prefix, old.Prefix)
 	r.Verbose = r.Verbose || old.Verbose

@@ -45,8 +45,15 @@ func TestRestartKeepsTheRecordedChoices(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, left, err)
 		}
 	}
+	// Nobody asked for the spawn mode that mode pty has not got.
+	launched(t, o, two, bridge.Options{Mode: bridge.Standard, SpawnMode: bridge.Session})
+	pty := ask("two")
+	pty.Mode = bridge.PTY
+	if r, err := o.Place.Again(two, pty); err != nil || r.Validate() != nil || r.SpawnMode != "" {
+		t.Errorf("from session to pty: %+v, %v", r, err)
+	}
 	// A fork settles the mode; standard beside it would be refused.
-	launched(t, o, two, bridge.Options{Mode: bridge.Standard, PermissionMode: bridge.PermPlan})
+	launched(t, o, two, bridge.Options{Mode: bridge.Standard, SpawnMode: bridge.Session, PermissionMode: bridge.PermPlan})
 	fork := ask("two")
 	fork.Fork = "0b9c3a52-6d2e-4d0c-9f3e-5a1d7c1f2e34"
 	if r, err := o.Place.Again(two, fork); err != nil || r.Validate() != nil || r.PermissionMode != bridge.PermPlan {

@@ -44,6 +44,11 @@ func plan(w wish) (bridge.Record, *bridge.Cause) {
 			Reason: "there is no recorded launch of " + w.Instance.String() + " to resume",
 			Hint:   "clauster-ctl start " + w.Instance.String()}
 	}
+	if w.asksSessionInPTY(resume) {
+		i := w.Instance.String()
+		return bridge.Record{}, &bridge.Cause{Name: "bad-options", Class: bridge.ClassConfig, Reason: bridge.ErrSessionInPTY.Error(),
+			Hint: "clauster-ctl start " + i + " --mode standard --spawn-mode session, or: clauster-ctl start " + i + " --mode pty --spawn-mode same-dir"}
+	}
 	o := w.options(resume)
 	if err := o.Validate(); err != nil {
 		return bridge.Record{}, &bridge.Cause{Name: "bad-options", Class: bridge.ClassConfig, Reason: err.Error()}
@@ -99,7 +104,44 @@ func (w wish) options(resume bool) bridge.Options {
 	if w.Request != nil && w.Request.Fork != "" {
 		o.Mode = bridge.PTY // only the flag form can continue a chosen session
 	}
+	if o.Mode == bridge.PTY {
+		// What this mode has not got is not recorded as if it had.
+		o.Capacity, o.Prefix, o.Verbose = 0, "", false
+		if o.SpawnMode == bridge.Session { // a default, or an old record's
+			o.SpawnMode = bridge.SameDir
+		}
+	}
 	return o
+}
+
+// asksSessionInPTY reports whether the spawn mode session was asked for, in so
+// many words, for a bridge that is to be of mode pty.
+func (w wish) asksSessionInPTY(resume bool) bool {
+	return w.Request != nil && w.Request.SpawnMode == bridge.Session && !(resume && w.Record.SpawnMode != "") &&
+		w.options(resume).Mode == bridge.PTY
+}
+
+// needless names the options that were asked for and that the planned mode has
+// not got. They harm nothing, so they are said and not refused. What is as
+// recorded was not asked for: a restart fills its request up with it.
+func needless(w wish, planned bridge.Mode) []string {
+	if w.Request == nil || planned != bridge.PTY {
+		return nil
+	}
+	asked, recorded := w.Request.Options, bridge.Options{}
+	if w.Record != nil {
+		recorded = w.Record.Options
+	}
+	var names []string
+	for _, o := range []struct {
+		name string
+		is   bool
+	}{{"capacity", asked.Capacity != 0 && asked.Capacity != recorded.Capacity}, {"session_name_prefix", asked.Prefix != "" && asked.Prefix != recorded.Prefix}, {"verbose", asked.Verbose && !recorded.Verbose}} {
+		if o.is {
+			names = append(names, o.name)
+		}
+	}
+	return names
 }
 
 func bypassRefused(project string) bridge.Cause {

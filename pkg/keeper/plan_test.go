@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -48,6 +49,16 @@ func TestPlan(t *testing.T) {
 		{"a failed resume is followed by a fresh start in a new worktree", func(w *wish) { w.Kind, w.Record, w.Fresh = automatic, recorded(bridge.PTY), true }, func(r bridge.Record) bool {
 			return !r.Continue && r.Mode == bridge.PTY && r.Worktree == "clauster-01234567"
 		}},
+		{"mode pty takes no default it has not got", func(w *wish) {
+			w.Launch = bridge.PTY
+			w.Defaults = config.InstanceDefaults{SpawnMode: bridge.Session, Capacity: 5, SessionNamePrefix: "x", Verbose: true}
+		}, func(r bridge.Record) bool {
+			return r.Mode == bridge.PTY && r.SpawnMode == bridge.SameDir && r.Capacity == 0 && r.Prefix == "" && !r.Verbose
+		}},
+		{"an old record of mode pty and spawn mode session", func(w *wish) {
+			w.Kind, w.Record = automatic, recorded(bridge.PTY)
+			w.Record.SpawnMode = bridge.Session
+		}, func(r bridge.Record) bool { return r.SpawnMode == bridge.SameDir && r.Continue }},
 		{"a fork is of the flag form and no continuation", func(w *wish) {
 			w.Request = &bridge.Request{Fork: "0b6f0f0e-1c1d-4a61-9f3c-0123456789ab"}
 		}, func(r bridge.Record) bool {
@@ -74,7 +85,13 @@ func TestPlanRefuses(t *testing.T) {
 			w.Record.PermissionMode = bridge.PermBypass
 		}, "bypass-refused"},
 		"nothing to resume": {func(w *wish) { w.Request = &bridge.Request{Resume: true} }, "nothing-to-resume"},
-		"a bad option":      {func(w *wish) { w.Request = &bridge.Request{Options: bridge.Options{Name: "--print"}} }, "bad-options"},
+		"session for pty": {func(w *wish) {
+			w.Request = &bridge.Request{Options: bridge.Options{Mode: bridge.PTY, SpawnMode: bridge.Session}}
+		}, "bad-options"},
+		"session where launch_mode is pty": {func(w *wish) {
+			w.Launch, w.Request = bridge.PTY, &bridge.Request{Options: bridge.Options{SpawnMode: bridge.Session}}
+		}, "bad-options"},
+		"a bad option": {func(w *wish) { w.Request = &bridge.Request{Options: bridge.Options{Name: "--print"}} }, "bad-options"},
 	} {
 		w := basicWish()
 		c.wish(&w)
@@ -86,5 +103,25 @@ func TestPlanRefuses(t *testing.T) {
 	w.Defaults.PermissionMode, w.Ceiling = bridge.PermBypass, true
 	if _, cause := plan(w); cause != nil {
 		t.Errorf("bypass below the ceiling: %v", cause)
+	}
+}
+
+// What mode pty has not got is said; a default of the configuration is not.
+func TestNeedless(t *testing.T) {
+	w := basicWish()
+	w.Defaults.Verbose = true
+	if got := needless(w, bridge.PTY); got != nil {
+		t.Errorf("a default: %q", got)
+	}
+	w.Request = &bridge.Request{Options: bridge.Options{Capacity: 3, Prefix: "x", Verbose: true}}
+	if got := needless(w, bridge.PTY); !slices.Equal(got, []string{"capacity", "session_name_prefix", "verbose"}) {
+		t.Errorf("%q", got)
+	}
+	if got := needless(w, bridge.Standard); got != nil {
+		t.Errorf("standard: %q", got)
+	}
+	w.Record = &bridge.Record{Options: w.Request.Options}
+	if got := needless(w, bridge.PTY); got != nil {
+		t.Errorf("a restart of what an older keeper recorded: %q", got)
 	}
 }

@@ -57,11 +57,15 @@ func (k *keeper) prepare(ctx context.Context) (gate.Order, *bridge.Cause, error)
 		return none, cause, nil
 	}
 	project := cfg.ForProject(k.inst.Project)
-	rec, cause := plan(wish{Instance: k.inst, Kind: kind, Run: k.run, Host: k.host, BootID: k.boot, Now: time.Now().UTC(),
+	wanted := wish{Instance: k.inst, Kind: kind, Run: k.run, Host: k.host, BootID: k.boot, Now: time.Now().UTC(),
 		Defaults: cfg.InstanceDefaults, Launch: cfg.Claude.LaunchMode, Ceiling: project.AllowBypassPermissions,
-		Fresh: k.st.Fresh, Record: record, Request: request})
+		Fresh: k.st.Fresh, Record: record, Request: request}
+	rec, cause := plan(wanted)
 	if cause != nil {
 		return none, cause, nil
+	}
+	for _, option := range needless(wanted, rec.Mode) {
+		k.warn(option + " does not apply: mode pty has not got it, only mode standard")
 	}
 	order, err := k.order(cfg, u, &rec, request)
 	if err != nil {
