@@ -24,7 +24,7 @@ func (d *daemon) resources(table func() api.Table) []api.Resource {
 	instances := api.NewInstances(d.life, d.table, d.operate, d.keys)
 	instances.RootPath = func() string { return d.settings.config().RootPath }
 	return []api.Resource{
-		&api.Health{Board: d.board},
+		&api.Health{Board: d.board, StoreRefused: d.storeRefused},
 		&api.Metrics{Sources: d.sources, Page: metrics.NewPage(d.sources, d.traffic, d.log), Traffic: d.traffic,
 			Sampler: metrics.NewSampler(d.sources), Resolve: instances.Resolve, Project: d.noProject},
 		instances,

@@ -67,7 +67,7 @@ func healthServer(t *testing.T, w *watched, cfg *config.Config, who auth.Princip
 	t.Cleanup(board.Close)
 	s := &Server{Gate: admitting{who}, Log: slog.New(slog.DiscardHandler),
 		Observe: func(r *Route, code int, took time.Duration) { traffic.Observe(r.Method+" "+r.Path, code, took) }}
-	s.Table = NewTable(&Health{board}, &Metrics{Sources: src, Page: metrics.NewPage(src, traffic, slog.New(slog.DiscardHandler)), Traffic: traffic, Sampler: metrics.NewSampler(src),
+	s.Table = NewTable(&Health{Board: board}, &Metrics{Sources: src, Page: metrics.NewPage(src, traffic, slog.New(slog.DiscardHandler)), Traffic: traffic, Sampler: metrics.NewSampler(src),
 		Resolve: func(context.Context, string) (bridge.Instance, *wire.Problem) {
 			return bridge.Instance{Project: "blog"}, nil
 		},
@@ -105,6 +105,16 @@ func TestHealthOfStrangers(t *testing.T) {
 		if code, _ := ask(h, path); code != http.StatusUnauthorized {
 			t.Errorf("%s: %d", path, code)
 		}
+	}
+}
+
+// TestLivenessWithoutStore: the web door tells no more while the database is
+// refused, whoever asks.
+func TestLivenessWithoutStore(t *testing.T) {
+	h := &Health{StoreRefused: func() *wire.Problem { return wire.NewProblem(wire.StoreRefused, "it is damaged", "") }}
+	got := h.live(&Request{Door: auth.WebDoor, Principal: auth.Principal{Kind: auth.Token, Scope: auth.ScopeRead}})
+	if answer, ok := got.(JSON); !ok || answer.Value != (wire.Liveness{Status: "ok"}) {
+		t.Errorf("%+v", got)
 	}
 }
 
