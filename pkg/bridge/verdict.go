@@ -66,6 +66,7 @@ func (e Exit) String() string {
 
 // End is everything a verdict is made from.
 type End struct {
+	Instance  Instance // for the commands in hints
 	Exit      Exit
 	Ready     bool          // READY was reached in this run
 	Asked     bool          // systemd asked the unit to stop
@@ -128,11 +129,11 @@ func decideCrash(e End) Verdict {
 	case e.Cause.Class == ClassPermanent || e.Cause.Class == ClassConfig:
 		v.ExitCode, v.Hint = ExitGaveUp, e.Cause.Hint
 	case e.Policy == RestartNever:
-		v.ExitCode, v.Hint = ExitGaveUp, `restart = "never" keeps it down: clauster-ctl start --resume INSTANCE`
+		v.ExitCode, v.Hint = ExitGaveUp, `restart = "never" keeps it down: clauster-ctl start --resume `+e.Instance.String()
 	case e.BudgetOut && e.Cause.Class != ClassTemporary:
 		v.ExitCode = ExitGaveUp
 		v.Reason += "; it crashed too often and is not started again"
-		v.Hint = "find the cause, then: clauster-ctl start --resume INSTANCE"
+		v.Hint = "find the cause, then: clauster-ctl start --resume " + e.Instance.String()
 	case v.Word == "oom" && e.Exit.Memory.AtLimit:
 		v.Hint = "raise memory_max of its project (clauster.toml), or see what needs so much: journalctl -k -g oom-kill"
 	case v.Word == "oom":
@@ -169,7 +170,7 @@ func (v *Verdict) unexplained(e End) {
 	case e.Held:
 		v.Word = "not-ready"
 		v.Reason = fmt.Sprintf("claude did not register within %s", e.Waited.Round(time.Second))
-		v.Hint = "look at what it said: clauster-ctl logs INSTANCE"
+		v.Hint = "look at what it said: clauster-ctl logs " + e.Instance.String()
 	default:
 		v.Reason += " before it was ready"
 	}

@@ -90,3 +90,19 @@ func TestEveryEventHasItsMessageID(t *testing.T) {
 		seen[id] = e
 	}
 }
+
+// The instance stands in the verdict's own hints; a cause's hint is not touched.
+func TestHintsNameTheInstance(t *testing.T) {
+	i := Instance{Project: "blog"}
+	config := Cause{Name: "bad-config", Class: ClassConfig, Reason: "x", Hint: "unset CLAUSTER_INSTANCE_DEFAULTS_CAPACITY"}
+	for want, e := range map[string]End{
+		`restart = "never" keeps it down: clauster-ctl start --resume blog`: {Instance: i, Ready: true, Exit: exited(1), Policy: RestartNever},
+		"find the cause, then: clauster-ctl start --resume blog":            {Instance: i, Ready: true, Exit: exited(1), BudgetOut: true},
+		"look at what it said: clauster-ctl logs blog":                      {Instance: i, Held: true, Exit: exited(0)},
+		config.Hint: {Instance: i, Cause: config},
+	} {
+		if v := Decide(e); v.Hint != want {
+			t.Errorf("%q, want %q", v.Hint, want)
+		}
+	}
+}

@@ -94,21 +94,6 @@ func Causes() []bridge.Cause {
 	return append(all, found()...)
 }
 
-// asUser is how a hint runs a command as the bridge user.
-const asUser = "sudo -iu USER "
-
-// Fill puts an instance and a bridge user into a cause's hint and reason. An
-// empty user means user mode: the reader is the bridge user, so commands lose
-// their sudo.
-func Fill(c bridge.Cause, instance bridge.Instance, user string) bridge.Cause {
-	if user == "" {
-		c.Hint = strings.ReplaceAll(c.Hint, asUser, "")
-	}
-	r := strings.NewReplacer("INSTANCE", instance.String(), "PROJECT", instance.Project, "USER", user)
-	c.Hint, c.Reason = r.Replace(c.Hint), r.Replace(c.Reason)
-	return c
-}
-
 const (
 	hintLogin   = "sudo -iu USER claude auth login, then: clauster-ctl start INSTANCE"
 	hintTrust   = "clauster-ctl trust PROJECT, then: clauster-ctl start INSTANCE"

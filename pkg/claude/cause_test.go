@@ -142,6 +142,37 @@ func TestFill(t *testing.T) {
 	}
 }
 
+// Paths, names and answers that are joined to a template are not the
+// template's: nothing in them is a placeholder.
+func TestFillLeavesForeignText(t *testing.T) {
+	i := bridge.Instance{Project: "USER", Label: "PROJECT"}
+	missing := CauseNamed("project-missing")
+	missing.Hint = strings.ReplaceAll(missing.Hint, "DIRECTORY", "/srv/USERS/INSTANCE")
+	missing.Reason += ": open /srv/USERS/INSTANCE: no such file or directory"
+	bypass := CauseNamed("bypass-refused")
+	bypass.Reason += ", and /home/USER/settings.json makes it the default"
+	short := CauseNamed("logged-out")
+	short.Hint, _, _ = strings.Cut(short.Hint, ", then: ")
+	for _, c := range []struct{ got, want bridge.Cause }{
+		{missing, bridge.Cause{Hint: "sudo -iu op mkdir -p /srv/USERS/INSTANCE, or choose one: clauster-ctl projects",
+			Reason: "the project directory does not exist: open /srv/USERS/INSTANCE: no such file or directory"}},
+		{bypass, bridge.Cause{Hint: Fill(CauseNamed("bypass-refused"), i, "op").Hint,
+			Reason: "permission mode bypassPermissions is above the ceiling that root set for project USER, and /home/USER/settings.json makes it the default"}},
+		{short, bridge.Cause{Hint: "sudo -iu op claude auth login", Reason: "claude is not logged in"}},
+		{bridge.Cause{Name: "bad-config", Reason: "CLAUSTER_INSTANCE_DEFAULTS_CAPACITY", Hint: "unset CLAUSTER_INSTANCE_DEFAULTS_CAPACITY"},
+			bridge.Cause{Reason: "CLAUSTER_INSTANCE_DEFAULTS_CAPACITY", Hint: "unset CLAUSTER_INSTANCE_DEFAULTS_CAPACITY"}},
+		{bridge.Cause{Name: "binary-failed", Reason: `claude --version answered "USER", which is no version`, Hint: "sudo -iu USER claude --version"},
+			bridge.Cause{Reason: `claude --version answered "USER", which is no version`, Hint: "sudo -iu op claude --version"}},
+	} {
+		if f := Fill(c.got, i, "op"); f.Hint != c.want.Hint || f.Reason != c.want.Reason {
+			t.Errorf("%s: %q\n%q", c.got.Name, f.Reason, f.Hint)
+		}
+		if f := Fill(Fill(c.got, i, "op"), i, "op"); f.Hint != c.want.Hint || f.Reason != c.want.Reason {
+			t.Errorf("%s, twice: %q\n%q", c.got.Name, f.Reason, f.Hint)
+		}
+	}
+}
+
 func TestParseAPIError(t *testing.T) {
 	tests := []struct{ line, name string }{
 		{"API Error: Repeated 529 Overloaded errors. The API is at capacity — this is usually temporary.", "overloaded"},

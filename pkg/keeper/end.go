@@ -108,7 +108,7 @@ func (k *keeper) heard(s gate.Story) {
 // verdict judges the ended run.
 func (k *keeper) verdict(s gate.Story, exit bridge.Exit) bridge.Verdict {
 	r := k.st.Run
-	e := bridge.End{Ready: !r.Ready.IsZero(), Asked: r.Asked, ByPerson: r.ByPerson, Mode: r.Record.Mode, Spawn: r.Record.SpawnMode,
+	e := bridge.End{Instance: k.inst, Ready: !r.Ready.IsZero(), Asked: r.Asked, ByPerson: r.ByPerson, Mode: r.Record.Mode, Spawn: r.Record.SpawnMode,
 		Cause: r.Cause, Held: r.Held, Waited: r.Settings.Grace, Policy: r.Settings.Policy,
 		BudgetOut: k.st.budgetOut(r.Ready, time.Now()), Unattended: r.Unattended, Exit: exit}
 	if s.Ended == nil {
@@ -122,7 +122,6 @@ func (k *keeper) verdict(s gate.Story, exit bridge.Exit) bridge.Verdict {
 	}
 	e.Cause = claude.Fill(e.Cause, k.inst, k.userForHints())
 	v := bridge.Decide(e)
-	v.Hint = strings.ReplaceAll(v.Hint, "INSTANCE", k.inst.String())
 	if s.Refused != nil {
 		v.Reason = e.Cause.Reason
 	}

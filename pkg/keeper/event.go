@@ -181,7 +181,7 @@ func (k *keeper) tell(word, sentence string, more ...string) {
 // the unit's status, the exit code of the cause's class.
 func (k *keeper) refuse(c bridge.Cause) int {
 	c = claude.Fill(c, k.inst, k.userForHints())
-	v := bridge.Decide(bridge.End{Cause: c})
+	v := bridge.Decide(bridge.End{Instance: k.inst, Cause: c})
 	v.Reason = c.Reason
 	if k.st.Run == nil {
 		k.st.Run = &run{ID: k.run} // for the event's fields only
