@@ -90,7 +90,7 @@ func TestTokenWords(t *testing.T) {
 
 // Another user's directory is not opened: root's files would lock the API out.
 func TestTokenWordsNeedTheOwner(t *testing.T) {
-	if _, talk, code := (shell{t, filepath.Join(t.TempDir(), "none")}).run("", "token", "list"); code != exitUnreachable || !strings.Contains(talk, "systemctl start clauster-api") {
+	if _, talk, code := (shell{t, filepath.Join(t.TempDir(), "none")}).run("", "token", "list"); code != exitUnreachable || !strings.Contains(talk, "systemctl restart clauster-api") {
 		t.Error(code, talk)
 	}
 	if os.Geteuid() == 0 {
