@@ -183,11 +183,13 @@ func (k *keeper) report(v bridge.Verdict, exit bridge.Exit) {
 	}
 	switch {
 	case v.Event == bridge.EventStop:
-	case r.resumeFailed(v, exit):
+	case r.fallsBack(v, exit):
 		k.st.Fresh, k.st.LastEnd, k.st.LastStatus = true, v.Reason, v.Status
 		v.ExitCode, v.Hint = bridge.ExitTemporary, "nothing to do: it is started once more, without the conversation"
 		k.event(bridge.EventFallback, "resuming the conversation failed ("+v.Reason+"); the next start is fresh",
 			fields{bridge.FieldReason: v.Reason})
+	case r.resumeFailed(v, exit):
+		v.Hint = "clauster-ctl start " + k.inst.String() + " starts it without the conversation"
 	case v.Restarts() && r.Events[v.Event].ID == "": // not yet counted by a predecessor
 		k.st.count(r.Ready, time.Now(), v)
 		more[bridge.FieldRestarts] = strconv.Itoa(k.st.Tries)
@@ -202,6 +204,13 @@ func (k *keeper) report(v bridge.Verdict, exit bridge.Exit) {
 func (r *run) resumeFailed(v bridge.Verdict, exit bridge.Exit) bool {
 	killed := !r.Held && (exit.Signal != "" || exit.Code > 128)
 	return r.Record.Continue && v.Unexplained && v.Word != "frozen" && !killed
+}
+
+// fallsBack reports whether the next start follows by itself, fresh. Only where
+// nobody asked: who says --resume wants that conversation, is told that it cannot
+// be had, and did not ask for another one.
+func (r *run) fallsBack(v bridge.Verdict, exit bridge.Exit) bool {
+	return r.Unattended && r.resumeFailed(v, exit)
 }
 
 // lastLines gives the last n non-empty lines.

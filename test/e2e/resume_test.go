@@ -161,6 +161,27 @@ func TestResumeFallsBackOnce(t *testing.T) {
 	}
 }
 
+// Who asks for a conversation that cannot be had is told so, and gets no other.
+func TestResumeByHandStaysDown(t *testing.T) {
+	t.Parallel()
+	b := onShared(t)
+	const name = "resume-hand"
+	b.newRecorded(name, map[string]string{"continue": "no"})
+	b.MustRun("clauster-ctl", "start", "--mode", "pty", name)
+	b.stop(name)
+	r := b.result("clauster-ctl", "start", "--resume", name)
+	if r.Code == 0 || !strings.Contains(r.Stderr, "no conversation to continue") || !strings.Contains(r.Stderr, "clauster-ctl start "+name) {
+		t.Errorf("exit code %d: %s", r.Code, r.Stderr)
+	}
+	unit := "clauster@" + name + ".service"
+	if got := b.MustShow(unit, "ExecMainStatus") + " " + b.MustShow(unit, "ActiveState"); got != "69 failed" {
+		t.Errorf("the keeper: %s, want 69 failed", got)
+	}
+	if n := b.countEvents(name, "fallback"); n != 0 {
+		t.Errorf("%d events fallback", n)
+	}
+}
+
 // --resume of what was never launched is refused before anything starts.
 func TestResumeNothing(t *testing.T) {
 	t.Parallel()
