@@ -98,7 +98,7 @@ func serviceOf(scheme string) *service {
 				return !strings.ContainsAny(u.Host, "@!#$%^&*()+=[]{}|\\:;\"'<>?,./")
 			}}
 	case "zulip":
-		s = service{form: "zulip://BOT_MAIL:KEY@HOST?stream=STREAM&topic=TOPIC", more: true, good: goodZulip}
+		s = service{form: "zulip://BOT_MAIL:KEY@HOST?stream=STREAM&topic=TOPIC, the HOST without a port", more: true, good: goodZulip}
 	default:
 		return nil
 	}
@@ -194,4 +194,4 @@ func misfit(kind, value string) string {
 }
 
 func isDuration(text string) bool { _, err := time.ParseDuration(text); return err == nil }
-func isPort(text string) bool     { _, err := strconv.ParseUint(text, 10, 16); return err == nil }
+func isPort(text string) bool     { n, err := strconv.ParseUint(text, 10, 16); return err == nil && n > 0 }

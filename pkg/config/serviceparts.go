@@ -104,8 +104,9 @@ func goodTelegram(u *url.URL, q map[string]string) bool {
 	return matches(`^[0-9]+$`, u.User.Username()) && matches(`^[a-zA-Z0-9_-]+$`, key) && given(q, "chats", "channels")
 }
 
+// goodZulip: the sender leaves a port out and asks 443, whatever is written.
 func goodZulip(u *url.URL, q map[string]string) bool {
-	return u.User.Username() != "" && keyed(u, q) && matches(`^([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z]{2,}$`, u.Hostname())
+	return (u.Port() == "" || u.Port() == "443") && u.User.Username() != "" && keyed(u, q) && matches(`^([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\.)+[a-zA-Z]{2,}$`, u.Hostname())
 }
 
 // goodCustom is for SERVICE+https, behind which the service's own URL is.

@@ -15,6 +15,9 @@ import (
 func ServiceURL(raw string) (service, broken string) {
 	const form = "it must be a URL: SERVICE://…"
 	scheme, rest, found := strings.Cut(raw, "://")
+	if found && strings.EqualFold(scheme, "logger") { // also with nothing behind it, as shoutrrr has it
+		return "", "no such service is offered: logger:// writes to a log and tells nobody; there are " + strings.Join(services(), ", ")
+	}
 	if !found || scheme == "" || rest == "" || strings.ContainsFunc(raw, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
 		return "", form
 	}
@@ -39,6 +42,10 @@ func ServiceURL(raw string) (service, broken string) {
 	}
 	if broken = known.broken(u); broken != "" {
 		return "", broken
+	}
+	if u.Scheme == "pagerduty" && u.Port() == "" { // the sender would ask port 0
+		u.Host = strings.TrimSuffix(u.Host, ":") + ":443"
+		service = u.String()
 	}
 	return service, ""
 }

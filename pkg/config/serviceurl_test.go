@@ -29,6 +29,9 @@ func TestServiceURL(t *testing.T) {
 		"pover://ukey@atoken":                                                  "pushover://shoutrrr:atoken@ukey",
 		"pover://ukey@atoken/phone/pad":                                        "pushover://shoutrrr:atoken@ukey/?devices=phone%2Cpad",
 		"generic+https://host/path":                                            "generic+https://host/path",
+		"pagerduty://events.pagerduty.com/0123456789abcdef0123456789abcdef":    "pagerduty://events.pagerduty.com:443/0123456789abcdef0123456789abcdef",
+		"pagerduty://events.pagerduty.com:/0123456789abcdef0123456789abcdef":   "pagerduty://events.pagerduty.com:443/0123456789abcdef0123456789abcdef",
+		"pagerduty://h:8443/0123456789abcdef0123456789abcdef":                  "pagerduty://h:8443/0123456789abcdef0123456789abcdef",
 		"SMTP://u:p@h:25/?from=a&to=b":                                         "smtp://u:p@h:25/?from=a&to=b",
 	} {
 		got, broken := ServiceURL(in)
@@ -57,6 +60,10 @@ func TestServiceURLRefused(t *testing.T) {
 		"mmosts://host/token":                   "mattermost://",
 		"msteams://a/b/c":                       "teams://",
 		"logger://x":                            "no such service",
+		"logger://":                             "no such service is offered: logger:// writes to a log and tells nobody; there are bark, ",
+		"Logger://":                             "no such service is offered",
+		"zulip://b:k@chat.example:8443?topic=t": "the HOST without a port",
+		"opsgenie://api.opsgenie.com:0/key":     "its port is no port",
 		"file:///etc/passwd":                    "no such service",
 		"generic+file://host/path":              "write generic+https://",
 		"discord://a b@c":                       "SERVICE://",
