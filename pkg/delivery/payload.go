@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
+	"clauster/pkg/bridge"
 	"clauster/pkg/redact"
 	"clauster/pkg/wire"
 )
@@ -83,12 +84,21 @@ func bridgeBody(e wire.Event) bridgePayload {
 	p := bridgePayload{Event: e.Kind, Project: e.Project, Label: e.Label, Status: e.Status,
 		ResumeMode: e.Fields["resume_mode"], SpawnMode: e.Fields["spawn_mode"]}
 	if p.Label == "" { // of a run that ended before its launch was settled
-		p.Label = e.Project
+		p.Label = unnamed(e)
 	}
 	if ref := e.Fields["session_ref"]; ref != "" {
 		p.SessionRef = &ref
 	}
 	return p
+}
+
+// unnamed is the label of a bridge for which no name was chosen: LABEL of
+// PROJECT:LABEL, else the project. Several bridges of one project differ by it.
+func unnamed(e wire.Event) string {
+	if i, err := bridge.ParseInstance(e.Instance); err == nil {
+		return i.DisplayName()
+	}
+	return e.Project
 }
 
 // text is a redacted text, nil for none.

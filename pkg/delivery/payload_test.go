@@ -23,7 +23,9 @@ func TestPayloads(t *testing.T) {
 		`{"event":"ready","project":"my-project","label":"my-project","status":"running","resume_mode":"standard","spawn_mode":"same-dir","session_ref":"a1b2c3d4e5f60718"}`: {
 			Kind: "ready", ID: "i", Host: "h", Instance: "my-project:x", Project: "my-project", Label: "my-project", Status: "running", Run: "r", Message: "m",
 			Fields: fields("resume_mode", "standard", "spawn_mode", "same-dir", "session_ref", "a1b2c3d4e5f60718", "pid", "7")},
-		`{"event":"stop","project":"p","label":"p","status":"stopped","resume_mode":"","spawn_mode":"","session_ref":null}`: {Kind: "stop", Project: "p", Status: "stopped"},
+		`{"event":"stop","project":"p","label":"p","status":"stopped","resume_mode":"","spawn_mode":"","session_ref":null}`:     {Kind: "stop", Project: "p", Status: "stopped"},
+		`{"event":"stop","project":"p","label":"night","status":"stopped","resume_mode":"","spawn_mode":"","session_ref":null}`: {Kind: "stop", Instance: "p:night", Project: "p", Status: "stopped"},
+		`{"event":"crash","project":"p","label":"chosen","status":"","resume_mode":"","spawn_mode":"","session_ref":null}`:      {Kind: "crash", Instance: "p:night", Project: "p", Label: "chosen"},
 		`{"event":"spawn","project":"p","label":"a & b <c>","status":"starting","resume_mode":"pty","spawn_mode":"session","session_ref":null}`: {
 			Kind: "spawn", Project: "p", Label: "a & b <c>", Status: "starting", Fields: fields("resume_mode", "pty", "spawn_mode", "session")},
 		`{"event":"error","project":"p","label":"p","status":"error","resume_mode":"pty","spawn_mode":"session","session_ref":null,"reason":"no login","hint":"claude auth login","verdict":"logged-out"}`: {
