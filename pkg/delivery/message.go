@@ -111,6 +111,19 @@ func (n note) encode() (string, error) {
 	return string(body), err
 }
 
+// urgency says where a happening stands in a message of many, 0 first. An
+// event's kind stands where its happening does: it is what merge has of a body
+// that cannot be read.
+func urgency(what string) int {
+	switch what {
+	case "crashed", "could not start", "crash", "error":
+		return 0
+	case "waits for a permission", "waits for a person", "could not reconnect to its conversation", "permission-needed", "health", "fallback":
+		return 1
+	}
+	return 2
+}
+
 // merge makes one message of all notes that are due.
 func merge(due []store.Outgoing) (title, text string) {
 	notes := make([]note, len(due))
@@ -122,6 +135,8 @@ func merge(due []store.Outgoing) (title, text string) {
 	if len(notes) == 1 {
 		return notes[0].Title, notes[0].Text
 	}
+	// The worst first: two crashes were behind «and 5 more» of stops.
+	slices.SortStableFunc(notes, func(a, b note) int { return urgency(a.What) - urgency(b.What) })
 	var words, bridges []string
 	count := map[string]int{}
 	for _, n := range notes {

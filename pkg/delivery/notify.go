@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nicholas-fedor/shoutrrr/pkg/router"
+	"github.com/nicholas-fedor/shoutrrr/pkg/services/chat/telegram"
 	"github.com/nicholas-fedor/shoutrrr/pkg/types"
 )
 
@@ -33,8 +34,8 @@ type notifier struct {
 }
 
 func newNotifier(raw, service string, calls *sync.WaitGroup) *notifier {
-	return &notifier{url: service, hide: append(secretsOf(raw), secretsOf(service)...), timeout: NotifyTimeout,
-		turn: make(chan struct{}, 1), calls: calls, deliver: shout}
+	return &notifier{url: service, hide: secretsOfBoth(raw, service), timeout: NotifyTimeout,
+		turn: make(chan struct{}, 1), calls: calls, deliver: sender{telegramAPI}.shout}
 }
 
 // send sends one message.
@@ -62,22 +63,33 @@ func (n *notifier) send(ctx context.Context, title, text string) result {
 	}
 }
 
-// call keeps a panic in a service's code away from the API.
+// call keeps a panic in a service's code away from the API. Go's words for it
+// help nobody: zulip's code falls over the answer it did not get, whatever kept
+// that from coming.
 func (n *notifier) call(title, text string) (err error) {
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the service failed: %v", p)
+		if recover() != nil {
+			name, _, _ := strings.Cut(n.url, ":")
+			err = fmt.Errorf("cannot send by %s: its code in the library broke down, as it does where there is no answer; is the host in the URL right, and can it be reached from here?", name)
 		}
 	}()
 	return n.deliver(n.url, title, text)
 }
 
-// shout sends through shoutrrr. The service is made anew for each message:
-// some keep the last message's parameters in their configuration.
-func shout(url, title, text string) error {
+// sender sends messages to any service.
+type sender struct {
+	telegram string // base address of Telegram's API: another one in tests
+}
+
+// shout sends through shoutrrr, but for telegram. The service is made anew for
+// each message: some keep the last message's parameters in their configuration.
+func (s sender) shout(url, title, text string) error {
 	service, err := setUp(url)
 	if err != nil {
 		return err
+	}
+	if t, ok := service.(*telegram.Service); ok {
+		return sendTelegram(s.telegram, t.GetConfig(), title, text)
 	}
 	params := types.Params{}
 	if titled(service.GetID()) {

@@ -79,7 +79,7 @@ func TestHangingService(t *testing.T) {
 		close(release)
 		calls.Wait()
 		n.deliver = func(string, string, string) error { panic("at the service") }
-		if r := n.send(t.Context(), "title", "text"); !strings.Contains(r.err, "at the service") {
+		if r := n.send(t.Context(), "title", "text"); !strings.HasPrefix(r.err, "cannot send by generic: ") || strings.Contains(r.err, "at the service") {
 			t.Error(r)
 		}
 	})
@@ -162,6 +162,26 @@ func TestMergedWords(t *testing.T) {
 	}
 }
 
+// TestMergedWorstFirst: eight lines of stops came first, and two crashes were
+// among the «and 5 more».
+func TestMergedWorstFirst(t *testing.T) {
+	var due []store.Outgoing
+	for i, kind := range []string{"stop", "stop", "ready", "ready", "stop", "ready", "stop", "ready", "stop", "ready", "ready", "crash", "error"} {
+		e := event(fmt.Sprint("e", i), kind)
+		e.Instance = fmt.Sprint("blog", i)
+		e.Fields["reason"] = "reason " + fmt.Sprint(i)
+		body, err := noteOf("here", e).encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		due = append(due, store.Outgoing{Body: body})
+	}
+	_, text := merge(due)
+	if want := "1 × crashed, 1 × could not start, 5 × was stopped, 6 × is ready\nblog11 crashed: reason 11\nblog12 could not start: reason 12\nblog0 was stopped: reason 0\n"; !strings.HasPrefix(text, want) {
+		t.Error(text)
+	}
+}
+
 // TestTranslations: what config lets through is what the library takes, and
 // its errors tell no secret.
 func TestTranslations(t *testing.T) {
@@ -195,6 +215,37 @@ func TestErrorsTellNoSecret(t *testing.T) {
 		}
 	}
 	if got := hide.clean(errors.New("dial tcp: lookup api.telegram.org: no such host")); got != "dial tcp: lookup api.telegram.org: no such host" {
+		t.Error(got)
+	}
+	for service, text := range map[string]string{
+		"telegram://123456789:SecretSecretSecret@telegram?chats=-1001":                                "dial tcp: lookup api.telegram.org: no such host",
+		"pagerduty://events.pagerduty.com:443/0123456789abcdef0123456789abcdef":                       "lookup events.pagerduty.com on 127.0.0.53:53: no such host",
+		"slack://hook:T0AAAAAAA-B0BBBBBBB-cccccccccccccccccccccccc@webhook":                           "failed to invoke webhook: lookup hooks.slack.com",
+		"googlechat://chat.googleapis.com/v1/spaces/s/messages?key=k&token=SecretSecretSecret":        "lookup chat.googleapis.com",
+		"opsgenie://api.opsgenie.com/SecretSecretSecret":                                              "lookup api.opsgenie.com: no such host",
+		"signal://signal.example:8080/+491701/+491702":                                                "lookup signal.example: no such host",
+		"zulip://signal%40chat.example:SecretSecretSecret@chat.example?stream=general&topic=clauster": "lookup chat.example: no such host in general",
+		"generic://pull:SecretSecretSecret@pull.example/hook?template=json":                           "lookup pull.example: no json",
+		"ifttt://SecretSecretSecret/?events=event":                                                    "failed to send IFTTT event",
+		"teams://a@b/c/d/e?host=org.webhook.office.com":                                               "lookup org.webhook.office.com",
+	} {
+		if got := secretsOfBoth(service, service).clean(errors.New(text)); got != text {
+			t.Errorf("%s: %q became %q", service, text, got)
+		}
+		leak := errors.New("at " + service + " xSecretSecretSecret")
+		if got := secretsOfBoth(service, service).clean(leak); strings.Contains(service, "Secret") && strings.Contains(got, "Secret") {
+			t.Error(got)
+		}
+	}
+	const mail = "mailtos://me:hunter22@mail.example?smtp=mail.example&to=you@example.net"
+	service, _ := config.ServiceURL(mail)
+	if got := secretsOfBoth(mail, service).clean(errors.New("lookup mail.example: hunter22")); got != "lookup mail.example: <redacted>" {
+		t.Error(got)
+	}
+	if got := secretsOf("https://hooks.example").clean(errors.New("lookup hooks.example: no such host")); got != "lookup hooks.example: no such host" {
+		t.Error(got)
+	}
+	if got := secretsOf("https://h/p?events=SecretSecret").clean(errors.New("SecretSecret")); got != "<redacted>" {
 		t.Error(got)
 	}
 	if got := secretsOf("").clean(errors.New(strings.Repeat("é", 9999))); len(got) > maxError+4 {

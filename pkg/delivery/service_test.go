@@ -159,7 +159,7 @@ func TestCauseOfSetUp(t *testing.T) {
 		"teams+https://host/secretsecret":  "cannot set the service up: ",
 		"ntfy+https://host/topic":          "cannot set the service up: it has no such URLs",
 	} {
-		err := shout(raw, "title", "text")
+		err := sender{}.shout(raw, "title", "text")
 		if err == nil || !strings.HasPrefix(secretsOf(raw).clean(err), want) || strings.Contains(strings.ToLower(err.Error()), "secret") {
 			t.Errorf("%s: %v", raw, err)
 		}
