@@ -107,7 +107,10 @@ func (d *daemon) makeDeliveries(ctx context.Context, n *nouns, origin journal.Or
 	if n.hub, err = event.NewHub(ctx, n.store); err != nil {
 		return err
 	}
-	http.DefaultClient.Timeout = delivery.NotifyTimeout // some notification services use it, and would wait for ever
+	// Some notification services use it: they would wait for ever, and take a page
+	// that a redirect leads to for their own yes.
+	http.DefaultClient.Timeout = delivery.NotifyTimeout
+	http.DefaultClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	cfg := d.settings.config()
 	if !d.settings.good.Load() {
 		cfg = nil
