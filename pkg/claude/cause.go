@@ -215,7 +215,7 @@ func found() []bridge.Cause {
 		{Name: "project-missing", Class: config, Reason: "the project directory does not exist", Hint: "sudo -iu USER mkdir -p DIRECTORY, or choose one: clauster-ctl projects"},
 		{Name: "project-unreadable", Class: config, Reason: "the project directory may not be entered by the bridge user", Hint: "look whose it is: ls -ld DIRECTORY"},
 		{Name: "project-outside", Class: config, Reason: "the project is a link or a file, not a directory of its own", Hint: "make it a directory under projects_root: ls -ld DIRECTORY"},
-		{Name: "bypass-refused", Class: bridge.ClassPermanent, Reason: "permission mode bypassPermissions is above the ceiling that root set for project PROJECT", Hint: "choose another permission mode, or set allow_bypass_permissions = true in [projects.PROJECT] of clauster.toml"},
+		{Name: "bypass-refused", Class: bridge.ClassPermanent, Reason: "permission mode bypassPermissions is above the ceiling that root set for project PROJECT", Hint: "choose another permission mode, or allow it: " + bridge.AllowBypass(rootsConfig, "PROJECT", false)},
 		{Name: "prompt-permission", Reason: "claude asks for a permission and waits for an answer", Hint: "answer it in claude.ai/code, or: " + hintAnswer},
 		{Name: "trust-failed", Class: config, Reason: "trust could not be written to ~/.claude.json", Hint: "sudo -iu USER claude in the project once and accept its question"},
 	}

@@ -9,6 +9,12 @@ import (
 // asUser is how a hint runs a command as the bridge user.
 const asUser = "sudo -iu USER "
 
+// The configuration files a hint names: root's, and in user mode one's own.
+const (
+	rootsConfig = "/etc/clauster/clauster.toml"
+	ownConfig   = "~/.config/clauster/clauster.toml"
+)
+
 // directory stands in a template for a project's path, which the gate puts in.
 const directory = "DIRECTORY"
 
@@ -24,6 +30,7 @@ func Fill(c bridge.Cause, instance bridge.Instance, user string) bridge.Cause {
 	fill := func(template string) string {
 		if user == "" {
 			template = strings.ReplaceAll(template, asUser, "")
+			template = strings.ReplaceAll(template, bridge.AllowBypass(rootsConfig, "PROJECT", false), bridge.AllowBypass(ownConfig, "PROJECT", true))
 		}
 		return words.Replace(template)
 	}

@@ -231,7 +231,7 @@ func (o *Operator) checkCeiling(i bridge.Instance, r bridge.Request) error {
 	if r.PermissionMode != bridge.PermBypass || cfg.ForProject(i.Project).AllowBypassPermissions {
 		return nil
 	}
-	return refuse(wire.Forbidden, fmt.Sprintf("choose another permission mode; or root may allow it: [projects.%q] allow_bypass_permissions = true in %s", i.Project, cfg.Path),
+	return refuse(wire.Forbidden, "choose another permission mode, or allow it: "+bridge.AllowBypass(cfg.Path, i.Project, o.Place.Origin.User),
 		"cannot start %s with bypassPermissions: the configuration does not allow it for project %s", i, i.Project)
 }
 

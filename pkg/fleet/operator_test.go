@@ -138,6 +138,14 @@ func kindOf(err error) wire.Kind {
 	return ""
 }
 
+func hintOf(err error) string {
+	var p *wire.Problem
+	if errors.As(err, &p) {
+		return p.Hint
+	}
+	return ""
+}
+
 func ask(name string) bridge.Request { return bridge.Request{Instance: name} }
 
 func TestOperatorStartsAndStops(t *testing.T) {
@@ -186,7 +194,7 @@ func TestOperatorRefuses(t *testing.T) {
 	ctx := t.Context()
 	bypass := ask("blog")
 	bypass.PermissionMode = bridge.PermBypass
-	if _, _, err := o.Start(ctx, "x", inst("blog"), bypass, false); kindOf(err) != wire.Forbidden {
+	if _, _, err := o.Start(ctx, "x", inst("blog"), bypass, false); kindOf(err) != wire.Forbidden || !strings.Contains(hintOf(err), `echo 'projects."blog".allow_bypass_permissions = true' | `) {
 		t.Errorf("above the ceiling: %v", err)
 	}
 	if _, _, err := o.Start(ctx, "x", inst("nix"), ask("nix"), false); kindOf(err) != wire.NotFound {

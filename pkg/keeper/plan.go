@@ -2,7 +2,6 @@ package keeper
 
 import (
 	"cmp"
-	"fmt"
 	"time"
 
 	"clauster/pkg/bridge"
@@ -28,6 +27,8 @@ type wish struct {
 	Now      time.Time
 	Defaults config.InstanceDefaults
 	Launch   bridge.Mode // claude.launch_mode
+	Config   string      // path of the configuration file
+	User     bool        // of a user manager
 	Ceiling  bool        // allow_bypass_permissions of the project
 	Fresh    bool        // resuming failed just now
 	Record   *bridge.Record
@@ -54,7 +55,7 @@ func plan(w wish) (bridge.Record, *bridge.Cause) {
 		return bridge.Record{}, &bridge.Cause{Name: "bad-options", Class: bridge.ClassConfig, Reason: err.Error()}
 	}
 	if o.PermissionMode == bridge.PermBypass && !w.Ceiling {
-		c := bypassRefused(w.Instance.Project)
+		c := bypassRefused(w)
 		return bridge.Record{}, &c
 	}
 	r := bridge.Record{
@@ -144,10 +145,11 @@ func needless(w wish, planned bridge.Mode) []string {
 	return names
 }
 
-func bypassRefused(project string) bridge.Cause {
+func bypassRefused(w wish) bridge.Cause {
+	project := w.Instance.Project
 	return bridge.Cause{Name: "bypass-refused", Class: bridge.ClassPermanent,
 		Reason: "permission mode bypassPermissions is above the ceiling that root set for project " + project,
-		Hint:   fmt.Sprintf("choose another mode, or let root add to /etc/clauster/clauster.toml: [projects.%q] allow_bypass_permissions = true", project)}
+		Hint:   "choose another mode, or allow it: " + bridge.AllowBypass(w.Config, project, w.User)}
 }
 
 func firstN(s string, n int) string { return s[:min(len(s), n)] }

@@ -125,3 +125,20 @@ func TestNeedless(t *testing.T) {
 		t.Errorf("a restart of what an older keeper recorded: %q", got)
 	}
 }
+
+// The hint is typed as it stands, for the manager that the keeper belongs to.
+func TestBypassHint(t *testing.T) {
+	for user, want := range map[bool]string{
+		false: `choose another mode, or allow it: echo 'projects."blog".allow_bypass_permissions = true' | sudo install -D -m 0640 -g clauster /dev/stdin /etc/clauster/clauster.toml.d/bypass-blog.toml`,
+		true:  `choose another mode, or allow it: echo 'projects."blog".allow_bypass_permissions = true' | install -D -m 0600 /dev/stdin /home/op/.config/clauster/clauster.toml.d/bypass-blog.toml`,
+	} {
+		w := basicWish()
+		w.Defaults.PermissionMode, w.User, w.Config = bridge.PermBypass, user, "/etc/clauster/clauster.toml"
+		if user {
+			w.Config = "/home/op/.config/clauster/clauster.toml"
+		}
+		if _, cause := plan(w); cause == nil || cause.Hint != want {
+			t.Errorf("%+v", cause)
+		}
+	}
+}

@@ -59,7 +59,7 @@ func (k *keeper) prepare(ctx context.Context) (gate.Order, *bridge.Cause, error)
 	project := cfg.ForProject(k.inst.Project)
 	wanted := wish{Instance: k.inst, Kind: kind, Run: k.run, Host: k.host, BootID: k.boot, Now: time.Now().UTC(),
 		Defaults: cfg.InstanceDefaults, Launch: cfg.Claude.LaunchMode, Ceiling: project.AllowBypassPermissions,
-		Fresh: k.st.Fresh, Record: record, Request: request}
+		Config: cfg.Path, User: k.manager == systemd.User, Fresh: k.st.Fresh, Record: record, Request: request}
 	rec, cause := plan(wanted)
 	if cause != nil {
 		return none, cause, nil
