@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"clauster/pkg/auth"
 	"clauster/pkg/store"
+	"clauster/pkg/terminal"
 	"clauster/pkg/wire"
 )
 
@@ -56,7 +58,7 @@ func (d *Deliveries) Routes() []Route {
 			Summary: "Deliveries of events to webhooks and notification services, newest first, and the health of their targets",
 			Query: []Param{{"state", "waiting, delivered, dead, cancelled or discarded", oneOf(deliveryStates())}, {"channel", "webhook or notification", oneOf([]string{"webhook", "notification"})},
 				{"target", "the name of a target", nil}, {"event", "an event's id or kind", nil},
-				{"before", "id: only older ones; next of the page before", nil}, {"limit", "1 to 1000, else 100", whole(1, deliveriesMost)}}},
+				{"before", "id: only older ones; next of the page before", matchingOrEmpty(uuidPattern)}, {"limit", "1 to 1000, else 100", whole(1, deliveriesMost)}}},
 		{Method: http.MethodGet, Path: "/api/v1/deliveries/{id}", Access: auth.ScopeRead, NeedsStore: true, Handle: d.get, Answer: wire.Delivery{},
 			Summary: "One delivery"},
 		change("retry", "Try a dead or cancelled delivery anew, or a waiting one at once"),
@@ -95,6 +97,9 @@ func deliveryStates() []wire.DeliveryState {
 	return []wire.DeliveryState{wire.DeliveryWaiting, wire.DeliveryDone, wire.DeliveryDead, wire.DeliveryCancelled, wire.DeliveryDiscarded}
 }
 
+// deliveryID is what the ids of deliveries look like.
+var deliveryID = regexp.MustCompile(uuidPattern)
+
 func deliveryFilter(r *Request) (store.DeliveryFilter, *wire.Problem) {
 	q := r.URL.Query()
 	f := store.DeliveryFilter{State: wire.DeliveryState(q.Get("state")), Channel: q.Get("channel"), Target: q.Get("target"), Before: q.Get("before"), Limit: deliveriesPage}
@@ -109,6 +114,9 @@ func deliveryFilter(r *Request) (store.DeliveryFilter, *wire.Problem) {
 	} else {
 		f.Event = e
 	}
+	if !deliveryID.MatchString(f.Before) && f.Before != "" {
+		return f, wire.NewProblem(wire.Invalid, fmt.Sprintf("cannot list deliveries: before %.100q is not the id of a delivery", f.Before), "next of the page before is one")
+	}
 	if text := q.Get("limit"); q.Has("limit") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > deliveriesMost {
@@ -120,17 +128,19 @@ func deliveryFilter(r *Request) (store.DeliveryFilter, *wire.Problem) {
 }
 
 func (d *Deliveries) get(r *Request) Response {
-	one, err := d.Store.Delivery(r.Context(), r.PathValue("id"))
+	id := r.PathValue("id")
+	one, err := d.Store.Delivery(r.Context(), id)
 	if err != nil {
-		return deliveryProblem(err)
+		return oneProblem(id, err)
 	}
 	return JSON{Value: one}
 }
 
 func (d *Deliveries) change(r *Request, verb string) Response {
-	one, err := d.Store.ChangeDelivery(r.Context(), r.PathValue("id"), verb, time.Now())
+	id := r.PathValue("id")
+	one, err := d.Store.ChangeDelivery(r.Context(), id, verb, time.Now())
 	if err != nil {
-		return deliveryProblem(err)
+		return oneProblem(id, err)
 	}
 	d.Courier.Wake()
 	return JSON{Value: one}
@@ -140,9 +150,18 @@ func (d *Deliveries) test(r *Request) Response {
 	results := d.Courier.Test(r.Context())
 	if len(results) == 0 {
 		return Refuse(wire.Conflict, "cannot send a test message: there is no notification target",
-			"set enabled = true and urls under [notifications] in clauster.toml, then: systemctl reload clauster-api")
+			"clauster-ctl config check finds faults; without one, set enabled = true and urls under [notifications] in clauster.toml, then: systemctl reload clauster-api")
 	}
 	return JSON{Value: wire.NotifyTest{Host: d.Host, Results: results}}
+}
+
+// oneProblem is deliveryProblem for one delivery, which may not be there: of
+// several that were asked for it has to say which.
+func oneProblem(id string, err error) Response {
+	if errors.Is(err, store.ErrNoDelivery) {
+		return Refuse(wire.NotFound, "cannot find delivery "+terminal.Clean(fmt.Sprintf("%.100s", id)), "clauster-ctl deliveries list")
+	}
+	return deliveryProblem(err)
 }
 
 // deliveryProblem words an error of the store.
@@ -150,8 +169,6 @@ func deliveryProblem(err error) Response {
 	var state *store.DeliveryStateError
 	var refused *store.RefusedError
 	switch {
-	case errors.Is(err, store.ErrNoDelivery):
-		return Refuse(wire.NotFound, "cannot find this delivery", "clauster-ctl deliveries list")
 	case errors.As(err, &state):
 		return Refuse(wire.Conflict, state.Error(), state.Hint)
 	case errors.As(err, &refused):

@@ -75,7 +75,7 @@ func TestDeliveries(t *testing.T) {
 		code         int
 		body         string
 	}{
-		{"GET", "/api/v1/deliveries?limit=2&state=dead&channel=webhook&target=x&before=9", 200, `"next":"4"`},
+		{"GET", "/api/v1/deliveries?limit=2&state=dead&channel=webhook&target=x&before=01890a5d-ac96-774b-bcce-b302099a8057", 200, `"next":"4"`},
 		{"GET", "/api/v1/deliveries", 200, `"targets":[{"host":"here","target":"https://a#12345678"`},
 		{"GET", "/api/v1/deliveries", 200, `{"host":"here","deliveries":`},
 		{"GET", "/api/v1/deliveries?limit=0", 422, "limit"},

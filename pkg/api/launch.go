@@ -49,8 +49,8 @@ func asked(q wire.StartRequest) (bridge.Instance, bridge.Request, *wire.Problem)
 func request(i bridge.Instance, m bridge.Mode, s bridge.SpawnMode, perm bridge.PermissionMode, name string, capacity *int) (bridge.Request, *wire.Problem) {
 	r := bridge.Request{Instance: i.String(), Options: bridge.Options{Mode: m, SpawnMode: s, PermissionMode: perm, Name: name}}
 	if capacity != nil {
-		if r.Capacity = *capacity; r.Capacity == 0 {
-			r.Capacity = -1 // which Validate refuses
+		if r.Capacity = *capacity; r.Capacity == 0 { // which Validate takes for none
+			return r, wire.NewProblem(wire.Invalid, "cannot use capacity 0: it must be between 1 and 1024", "")
 		}
 	}
 	return r, invalid(r.Validate())

@@ -51,14 +51,18 @@ func (s *Server) Handler(door auth.Door) http.Handler {
 		mux.Handle(route.Method+" "+route.Path, s.endpoint(route, door))
 		if !seen[route.Path] {
 			seen[route.Path] = true
-			allow := strings.Join(s.Table.methods(route.Path), ", ")
+			methods := s.Table.methods(route.Path)
+			allow, are := strings.Join(methods, ", "), "allowed are "
+			if len(methods) == 1 {
+				are = "allowed is "
+			}
 			mux.HandleFunc(route.Path, s.nothing(door, func(w http.ResponseWriter, r *http.Request) *wire.Problem {
 				w.Header().Set("Allow", allow)
-				return wire.NewProblem(wire.BadMethod, fmt.Sprintf("cannot %s %s", r.Method, route.Path), "allowed are "+allow)
+				return wire.NewProblem(wire.BadMethod, fmt.Sprintf("cannot %s %s", r.Method, route.Path), are+allow)
 			}))
 		}
 	}
-	mux.HandleFunc("/", s.nothing(door, noSuchPage))
+	mux.HandleFunc("/", s.nothing(door, noSuchPage(door)))
 	return s.guard(door, s.canonical(door, mux))
 }
 
@@ -66,7 +70,7 @@ func (s *Server) Handler(door auth.Door) http.Handler {
 // a problem: an HTML page that leads to the cleaned path, a plain 404 to CONNECT,
 // an empty 400 to «*». All that is left to ServeMux has a handler of ours.
 func (s *Server) canonical(door auth.Door, mux *http.ServeMux) http.Handler {
-	stray := s.nothing(door, noSuchPage)
+	stray := s.nothing(door, noSuchPage(door))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodConnect || !cleanPath(r.URL.EscapedPath()) {
 			stray(w, r)
@@ -85,8 +89,16 @@ func cleanPath(p string) bool {
 	return p == clean || clean != "/" && p == clean+"/"
 }
 
-func noSuchPage(http.ResponseWriter, *http.Request) *wire.Problem {
-	return wire.NewProblem(wire.NotFound, "cannot find such a page", "GET /openapi.json lists what there is")
+// noSuchPage hints at what the door answers: the web door has no /openapi.json
+// unless api.openapi_enabled says so.
+func noSuchPage(door auth.Door) func(http.ResponseWriter, *http.Request) *wire.Problem {
+	list := "docs/http.md"
+	if door == auth.UnixDoor {
+		list = "GET /openapi.json"
+	}
+	return func(http.ResponseWriter, *http.Request) *wire.Problem {
+		return wire.NewProblem(wire.NotFound, "cannot find such a page", list+" lists what there is")
+	}
 }
 
 // nothing answers where there is no route: to who would be let in, and to
@@ -179,16 +191,15 @@ func (s *Server) answer(route *Route, door auth.Door, r *http.Request) Response 
 	case problem != nil && !(route.Bare && ours(problem.Kind)):
 		return Refusal{problem}
 	case !who.May(route.Access) && who.Kind == auth.Nobody:
-		return Refuse(wire.Unauthenticated, "cannot answer: this socket asks for authentication", "send a token: sudo clauster-ctl token issue LABEL makes one")
+		return Refuse(wire.Unauthenticated, "cannot answer: this socket asks for authentication",
+			"log in where a password is set: POST /api/v1/login; or send a token: sudo clauster-ctl token issue LABEL makes one")
 	case !who.May(route.Access):
 		return Refuse(wire.Forbidden, fmt.Sprintf("cannot allow this to %s: it needs the scope %s", who, route.Access),
 			fmt.Sprintf("sudo clauster-ctl token issue LABEL --scope %s", route.Access))
 	}
 	request := &Request{Request: r, Principal: who, Door: door}
-	if route.Body == nil {
-		if problem := request.checkUnread(); problem != nil {
-			return Refusal{problem}
-		}
+	if problem := request.checkAsked(route); problem != nil {
+		return Refusal{problem}
 	}
 	return route.Handle(request)
 }
