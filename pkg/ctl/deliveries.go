@@ -59,7 +59,9 @@ func (a *App) deliveriesListCommand() *cobra.Command {
 		Aliases: []string{"ls"},
 		Short:   "List deliveries, newest first, and the health of their targets",
 		Long: `List deliveries, newest first, and the targets. A target is named by scheme,
-host and a short hash: its URL may hold keys and is never shown.`,
+host and a short hash: its URL may hold keys and is never shown.
+
+With --json all that match are printed, however many there are.`,
 		Example: "  clauster-ctl deliveries list --state dead\n  clauster-ctl deliveries list --event crash --json | jq .deliveries",
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -69,15 +71,23 @@ host and a short hash: its URL may hold keys and is never shown.`,
 					q.Set(name, *v)
 				}
 			}
+			if asJSON && !c.Flags().Changed("limit") {
+				return a.printAllDeliveries(c.Context(), q)
+			}
 			q.Set("limit", strconv.Itoa(limit))
 			var answer wire.Deliveries
 			if err := a.delivery(c.Context(), "list", http.MethodGet, "?"+q.Encode(), &answer); err != nil {
 				return err
 			}
+			show := a.printDeliveries
 			if asJSON {
-				return printJSON(a.Stdout, answer)
+				show = func(answer wire.Deliveries) error { return printJSON(a.Stdout, answer) }
 			}
-			return a.printDeliveries(answer)
+			if err := show(answer); err != nil || answer.Next == "" {
+				return err
+			}
+			a.talk("there are more: %s", nextDeliveries(c, answer.Next))
+			return nil
 		},
 	}
 	flags := c.Flags()
@@ -86,7 +96,7 @@ host and a short hash: its URL may hold keys and is never shown.`,
 	flags.StringVar(values["target"], "target", "", "only those to this `TARGET`, as it is named here")
 	flags.StringVar(values["event"], "event", "", "only those of this `EVENT`: an id or a kind, such as crash")
 	flags.StringVar(values["before"], "before", "", "only those older than the delivery with this `ID`")
-	flags.IntVar(&limit, "limit", 50, "at most so many")
+	flags.IntVar(&limit, "limit", 50, "at most so many; with --json all, unless this is given")
 	// They fail for a flag that does not exist only.
 	_ = c.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(deliveryStates(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("channel", cobra.FixedCompletions([]string{"webhook", "notification"}, cobra.ShellCompDirectiveNoFileComp))
@@ -103,7 +113,7 @@ func (a *App) printDeliveries(answer wire.Deliveries) error {
 	for _, t := range answer.Targets {
 		health := cell{"ok", s.good}
 		if !t.Healthy {
-			health = cell{fmt.Sprintf("%d failures", t.Failures), s.bad}
+			health = cell{counted(t.Failures, "failure", "failures"), s.bad}
 		}
 		targets.add(plain(clean(t.Target)), plain(clean(t.Channel)), health, plain(number(t.Waiting)), plain(number(t.Dead)), plain(a.since(t.LastSuccess)), plain(clean(t.Error)))
 	}
@@ -126,9 +136,6 @@ func (a *App) printDeliveries(answer wire.Deliveries) error {
 	}
 	if err := list.write(a.Stdout, s); err != nil {
 		return err
-	}
-	if answer.Next != "" {
-		a.talk("there are more: clauster-ctl deliveries list --before %s", clean(answer.Next))
 	}
 	return nil
 }

@@ -39,7 +39,8 @@ func (a *App) eventsCommand() *cobra.Command {
 those that the journal has forgotten. The API has to run; without it:
 clauster-ctl logs --events INSTANCE.
 
-With --follow it goes on across restarts of the API and misses nothing.`,
+With --follow it goes on across restarts of the API, misses nothing, and says so
+where the API stays away.`,
 		Example: `  clauster-ctl events --kind crash,error --since 24h
   clauster-ctl events -f --instance blog
   clauster-ctl events -f --json | jq -r 'select(.kind == "crash") | .instance'`,
@@ -79,7 +80,7 @@ func (a *App) events(ctx context.Context, f *eventFlags) error {
 	filter := f.filter()
 	last, err := a.pastEvents(ctx, f, filter, since)
 	if err == nil && f.follow {
-		err = a.api().FollowEvents(ctx, filter, last, func(e wire.Event) error { return a.printEvent(e, f.asJSON) })
+		err = a.api().FollowEvents(a.watchOutages(ctx), filter, last, func(e wire.Event) error { return a.printEvent(e, f.asJSON) })
 	}
 	if ctx.Err() != nil { // ^C is how following ends
 		return nil

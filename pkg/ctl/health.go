@@ -100,7 +100,7 @@ func agents(h wire.Health) string {
 	if h.Services["store"] == wire.Unhealthy {
 		return active + ", the rest is not known without the database"
 	}
-	return active + fmt.Sprintf(", %d launches, %.1f orders a minute, %.0f%% of ends unasked", m.TotalSessions, m.InvocationsPerMinute, 100*m.ErrorRate)
+	return active + fmt.Sprintf(", %s, %.1f orders a minute, %.0f%% of ends unasked", counted(m.TotalSessions, "launch", "launches"), m.InvocationsPerMinute, 100*m.ErrorRate)
 }
 
 // memory and disk say that they are unknown where they are: 0 is no figure.

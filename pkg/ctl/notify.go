@@ -2,7 +2,9 @@ package ctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"time"
 
@@ -41,7 +43,7 @@ outbox, and tell how each went. It fails if one of them did.`,
 			asking, cancel := context.WithTimeout(c.Context(), notifyPatience)
 			defer cancel()
 			if err := a.api().Call(asking, http.MethodPost, "/api/v1/notify/test", nil, &answer); err != nil {
-				return a.explained(c.Context(), err, "notify", "test")
+				return a.untestable(c.Context(), err)
 			}
 			failures := 0
 			for _, r := range answer.Results {
@@ -60,6 +62,18 @@ outbox, and tell how each went. It fails if one of them did.`,
 	}
 	jsonFlag(c, &asJSON)
 	return c
+}
+
+// untestable says why no test message was sent. With a fault in its
+// configuration the API has no targets: that they are turned on is no help then.
+func (a *App) untestable(ctx context.Context, err error) error {
+	var refused *wire.Problem
+	if errors.As(err, &refused) && refused.Kind == wire.Conflict {
+		if _, broken := a.config(); broken != nil && !errors.Is(broken, fs.ErrPermission) {
+			return fmt.Errorf("cannot send a test message: %w", broken)
+		}
+	}
+	return a.explained(ctx, err, "notify", "test")
 }
 
 func (a *App) printNotifyTest(answer wire.NotifyTest, asJSON bool) error {

@@ -100,6 +100,14 @@ func (t *table) write(w io.Writer, s style) error {
 	return err
 }
 
+// counted renders a number of something.
+func counted[N int | uint64](n N, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, several)
+}
+
 // size renders bytes as people read them.
 func size(bytes uint64) string {
 	const k = 1024

@@ -21,6 +21,7 @@ type launchFlags struct {
 	trust  bool
 	noWait bool
 	asJSON bool
+	given  func(flag string) bool // on the command line
 }
 
 // resumeLast stands for --resume without a session.
@@ -28,11 +29,12 @@ const resumeLast = "last"
 
 func (f *launchFlags) add(c *cobra.Command) {
 	fl := c.Flags()
+	f.given = fl.Changed
 	fl.StringVar((*string)(&f.Mode), "mode", "", "`MODE`: standard (many sessions) or pty (one interactive session)")
 	fl.StringVar((*string)(&f.SpawnMode), "spawn-mode", "", "`MODE`: same-dir, worktree or session")
 	fl.StringVar((*string)(&f.PermissionMode), "permission-mode", "", "`MODE`: default, plan, acceptEdits, auto, dontAsk, bypassPermissions or inherit")
 	fl.StringVar(&f.Name, "name", "", "the `NAME` that claude shows for the bridge")
-	fl.IntVar(&f.Capacity, "capacity", 0, "sessions at a time, `N` (standard)")
+	fl.IntVar(&f.Capacity, "capacity", 0, "sessions at a time, `N` from 1 to 1024 (standard)")
 	fl.StringVar(&f.Prefix, "prefix", "", "`PREFIX` of session names (standard)")
 	fl.BoolVar(&f.Verbose, "verbose", false, "let claude say more")
 	fl.StringVar(&f.resume, "resume", "", "go on with the recorded conversation, or fork the given `SESSION` UUID (pty)")
@@ -71,7 +73,11 @@ func (f *launchFlags) request(i bridge.Instance) (bridge.Request, error) {
 	default:
 		r.Fork = f.resume
 	}
-	if err := r.Validate(); err != nil {
+	err := r.Validate()
+	if err == nil && f.Capacity == 0 && f.given("capacity") { // to Validate none was chosen
+		err = errors.New("cannot use capacity 0: it must be between 1 and 1024")
+	}
+	if err != nil {
 		return r, &fault{ExitUsage, err, "clauster-ctl start --help"}
 	}
 	return r, nil
@@ -187,7 +193,7 @@ func (a *App) checkRoom(w *world, i bridge.Instance) error {
 	most, live := cfg.InstanceDefaults.MaxBridges, w.Others(i)
 	if most > 0 && live >= most {
 		return failed("stop one (clauster-ctl list), or raise instance_defaults.max_bridges in "+cfg.Path,
-			"cannot start %s: %d bridges live on this host, and max_bridges is %d", i, live, most)
+			"cannot start %s: %s on this host, and max_bridges is %d", i, counted(live, "bridge lives", "bridges live"), most)
 	}
 	return nil
 }

@@ -125,7 +125,7 @@ func (a *App) printStatus(v View) error {
 	row("run", v.Run)
 	row("session", v.SessionRef)
 	if v.LinesDropped > 0 {
-		row("log", fmt.Sprintf("%d lines, %d dropped", v.LinesSent, v.LinesDropped))
+		row("log", fmt.Sprintf("%s, %d dropped", counted(v.LinesSent, "line", "lines"), v.LinesDropped))
 	}
 	row("enabled", map[bool]string{true: "yes, it comes back after a boot", false: ""}[v.Enabled])
 	if v.ConfigChanged {
