@@ -167,7 +167,11 @@ func (t *Table) show(r *row) {
 		t.drop(r.name)
 		return
 	}
-	b := view(t.opt.Place.Host, r.name, r.facts(), r.record, r.enabled, r.live())
+	f := r.facts()
+	b := view(t.opt.Place.Host, r.name, f, r.record, r.enabled, r.live())
+	if r.last != nil && doubtful(f, r.record) {
+		b.takeRun(*r.last, r.record)
+	}
 	switch {
 	case !r.forgotten():
 		if up(r.scope) {

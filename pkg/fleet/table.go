@@ -135,7 +135,7 @@ func (t *Table) relist(ctx context.Context, bus Systemd) error {
 			dead = append(dead, i)
 		}
 	}
-	last := t.askLast(ctx, dead)
+	last := t.askLast(ctx, append(w.doubtful(facts), dead...))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.boot = t.opt.Place.boot()

@@ -45,6 +45,7 @@ func (w *World) Bridges(ctx context.Context, bus Systemd, instances []bridge.Ins
 		views[n] = w.view(i, f)
 		views[n].use(scopes[n])
 	}
+	w.tellRuns(ctx, views, facts)
 	return views, nil
 }
 
