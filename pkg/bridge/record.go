@@ -68,11 +68,12 @@ type Record struct {
 }
 
 // DecodeRecord reads and validates a launch record. The content is foreign
-// input: whoever may write the directory may have written anything.
+// input: whoever may write the directory may have written anything. The error
+// says what is wrong with it; whoever has read the file names it.
 func DecodeRecord(data []byte) (Record, error) {
 	var r Record
 	if err := decodeStrict(data, &r); err != nil {
-		return Record{}, fmt.Errorf("cannot read launch record: %w", err)
+		return Record{}, err
 	}
 	if err := r.Validate(); err != nil {
 		return Record{}, err
@@ -102,7 +103,7 @@ func decodeStrict(data []byte, into any) error {
 // Validate reports the first field that breaks a rule.
 func (r *Record) Validate() error {
 	bad := func(field, rule string) error {
-		return fmt.Errorf("cannot use launch record: %s: %s", field, rule)
+		return fmt.Errorf("%s: %s", field, rule)
 	}
 	if r.Schema < 1 || r.Schema > RecordSchema {
 		return bad("schema", fmt.Sprintf("version %d is not known", r.Schema))

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,17 +59,40 @@ func (p *Place) enabled() map[bridge.Instance]bool {
 	return all
 }
 
-// recorded reads the launch records; the error is about those that cannot be
-// read.
-func (p *Place) recorded() (map[bridge.Instance]bridge.Record, error) {
-	all := map[bridge.Instance]bridge.Record{}
+// recorded reads the launch records, and tells of each that cannot be used what
+// is wrong with it. The error is about the others that cannot be read.
+func (p *Place) recorded() (all map[bridge.Instance]bridge.Record, broken map[bridge.Instance]error, err error) {
+	all, broken = map[bridge.Instance]bridge.Record{}, map[bridge.Instance]error{}
 	list, err := p.Records.List()
 	for _, r := range list {
 		if i, err := bridge.ParseInstance(r.Instance); err == nil {
 			all[i] = r
 		}
 	}
-	return all, err
+	faults := []error{err}
+	var several interface{ Unwrap() []error }
+	if errors.As(err, &several) {
+		faults = several.Unwrap()
+	}
+	err = nil
+	for _, fault := range faults {
+		var b *records.BrokenError
+		if errors.As(fault, &b) {
+			broken[b.Instance] = fault
+		} else {
+			err = errors.Join(err, fault)
+		}
+	}
+	return all, broken, err
+}
+
+// forget is the command that drops a launch record.
+func (p *Place) forget(i bridge.Instance) string {
+	command := "clauster-ctl forget " + i.String()
+	if p.Origin.User {
+		return bridge.ForUser(command)
+	}
+	return command
 }
 
 // requestLife is how long a launch request holds: the start follows at once.

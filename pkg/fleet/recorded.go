@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"slices"
 	"time"
 
 	"clauster/pkg/bridge"
+	"clauster/pkg/records"
 )
 
 // watchRecords reads the records that are written or removed.
@@ -29,18 +31,23 @@ func (t *Table) watchRecords(ctx context.Context) {
 }
 
 func (t *Table) reloadRecords() {
-	all, err := t.opt.Place.recorded()
-	if err != nil {
-		t.opt.Log.Warn("cannot use a launch record", "error", err)
+	all, broken, err := t.opt.Place.recorded()
+	for _, fault := range append(slices.Collect(maps.Values(broken)), err) {
+		if fault != nil {
+			t.opt.Log.Warn("cannot use a launch record", "error", fault)
+		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range all {
 		t.row(i)
 	}
+	for i := range broken {
+		t.row(i)
+	}
 	for _, i := range slices.Clone(t.names) {
 		rec, ok := all[i]
-		t.recorded(i, rec, ok)
+		t.recorded(i, rec, ok, broken[i])
 	}
 }
 
@@ -51,18 +58,23 @@ func (t *Table) reloadRecord(i bridge.Instance) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err == nil {
+	var broken *records.BrokenError
+	if errors.As(err, &broken) || err == nil {
 		t.row(i)
 	}
-	t.recorded(i, rec, err == nil)
+	if broken != nil {
+		t.recorded(i, rec, false, broken)
+		return
+	}
+	t.recorded(i, rec, err == nil, nil)
 }
 
-func (t *Table) recorded(i bridge.Instance, rec bridge.Record, ok bool) {
+func (t *Table) recorded(i bridge.Instance, rec bridge.Record, ok bool, broken error) {
 	if t.touched != nil {
 		t.touched[i] = true
 	}
 	if r := t.rows[i]; r != nil {
-		r.setRecord(rec, ok)
+		r.setRecord(rec, ok, broken)
 		t.show(r)
 	}
 }

@@ -17,6 +17,7 @@ type row struct {
 	made    time.Time                 // when the scope became active, where that was said
 	enabled bool
 	record  *bridge.Record
+	broken  error // a record that is there and cannot be used
 	last    *Last
 	settled bool // while dead: last was asked for, or says an end
 
@@ -98,7 +99,8 @@ func (r *row) moved(was bool) {
 	}
 }
 
-func (r *row) setRecord(rec bridge.Record, ok bool) {
+func (r *row) setRecord(rec bridge.Record, ok bool, broken error) {
+	r.broken = broken
 	if r.record = nil; ok {
 		r.record = &rec
 	}
@@ -163,7 +165,7 @@ func (t *Table) drop(i bridge.Instance) {
 // show makes anew what is shown of a row, tells those who watch if it is
 // something else now, and drops a row that nothing holds any more.
 func (t *Table) show(r *row) {
-	if r.forgotten() && !r.enabled && r.record == nil {
+	if r.forgotten() && !r.enabled && r.record == nil && r.broken == nil {
 		t.drop(r.name)
 		return
 	}
@@ -183,6 +185,7 @@ func (t *Table) show(r *row) {
 	default:
 		t.unsettle()
 	}
+	b.tellBroken(r.broken, t.opt.Place)
 	if t.opt.Hash != nil && b.Live && r.record != nil && r.record.Config != "" {
 		b.ConfigChanged = r.record.Config != t.hash(r.name.Project)
 	}

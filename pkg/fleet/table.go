@@ -145,7 +145,7 @@ func (t *Table) relist(ctx context.Context, bus Systemd) error {
 			r := t.rows[i]
 			r.take(w, bridge.UnitFacts{ExitCode: -1})
 			if !t.touched[i] {
-				r.record = nil
+				r.record, r.broken = nil, nil
 			}
 			t.show(r)
 		}
@@ -154,7 +154,7 @@ func (t *Table) relist(ctx context.Context, bus Systemd) error {
 		r := t.row(i)
 		r.take(w, facts[i])
 		if rec, ok := w.Records[i]; !t.touched[i] {
-			r.setRecord(rec, ok)
+			r.setRecord(rec, ok, w.Broken[i])
 		}
 		if l, ok := last[i]; ok {
 			r.learn(l)

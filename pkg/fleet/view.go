@@ -68,7 +68,17 @@ func (w *World) view(i bridge.Instance, f bridge.UnitFacts) Bridge {
 	if r, ok := w.Records[i]; ok {
 		record = &r
 	}
-	return view(w.Place.Host, i, f, record, w.Enabled[i], w.Live(i))
+	v := view(w.Place.Host, i, f, record, w.Enabled[i], w.Live(i))
+	v.tellBroken(w.Broken[i], w.Place)
+	return v
+}
+
+// tellBroken says of an instance without any other word that its record cannot
+// be used.
+func (b *Bridge) tellBroken(err error, p *Place) {
+	if err != nil && b.Reason == "" {
+		b.Reason, b.Hint = terminal.Clean(err.Error()), p.forget(b.Name)
+	}
 }
 
 // view is pure: facts and record in, what is shown out.

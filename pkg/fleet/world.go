@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"sync"
@@ -22,7 +24,8 @@ type World struct {
 	Scopes   map[bridge.Instance]systemd.UnitStatus
 	Enabled  map[bridge.Instance]bool
 	Records  map[bridge.Instance]bridge.Record
-	Warnings []error // records that cannot be read
+	Broken   map[bridge.Instance]error // records that are there and cannot be used
+	Warnings []error                   // about them, and about what else cannot be read
 }
 
 // Look lists the units, the enabled instances and the records.
@@ -59,14 +62,18 @@ func Look(ctx context.Context, bus Systemd, p *Place) (*World, error) {
 func (w *World) readFiles() {
 	w.Enabled = w.Place.enabled()
 	var err error
-	w.Records, err = w.Place.recorded()
+	w.Records, w.Broken, err = w.Place.recorded()
+	for _, i := range slices.SortedFunc(maps.Keys(w.Broken), byName) {
+		w.Warnings = append(w.Warnings, fmt.Errorf("%w; to drop it: %s", w.Broken[i], w.Place.forget(i)))
+	}
 	// A caller outside the group may not read them: that is no fault.
 	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		w.Warnings = append(w.Warnings, err)
 	}
 }
 
-// Known gives every instance that is loaded, enabled or recorded, by name.
+// Known gives every instance that is loaded, enabled or recorded, in whatever
+// form, by name.
 func (w *World) Known() []bridge.Instance {
 	var all []bridge.Instance
 	seen := map[bridge.Instance]bool{}
@@ -88,6 +95,9 @@ func (w *World) Known() []bridge.Instance {
 	for i := range w.Records {
 		add(i)
 	}
+	for i := range w.Broken {
+		add(i)
+	}
 	slices.SortFunc(all, byName)
 	return all
 }
@@ -97,7 +107,7 @@ func byName(x, y bridge.Instance) int { return cmp.Compare(x.String(), y.String(
 // Has reports whether an instance is known at all.
 func (w *World) Has(i bridge.Instance) bool {
 	_, recorded := w.Records[i]
-	return w.Loaded(i) || w.ScopeAlive(i) || w.Enabled[i] || recorded
+	return w.Loaded(i) || w.ScopeAlive(i) || w.Enabled[i] || recorded || w.Broken[i] != nil
 }
 
 // Loaded reports whether systemd knows something of the service: it is not

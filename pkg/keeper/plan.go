@@ -33,6 +33,8 @@ type wish struct {
 	Fresh    bool        // resuming failed just now
 	Record   *bridge.Record
 	Request  *bridge.Request
+
+	Unreadable error // why there is no Record although there is a file
 }
 
 // plan settles what is launched: every option, the record that remembers it,
@@ -41,9 +43,12 @@ type wish struct {
 func plan(w wish) (bridge.Record, *bridge.Cause) {
 	resume := w.Record != nil && (w.Kind != manual || w.Request != nil && w.Request.Resume)
 	if w.Request != nil && w.Request.Resume && w.Record == nil {
+		reason := "there is no recorded launch of " + w.Instance.String() + " to resume"
+		if w.Unreadable != nil {
+			reason = w.Unreadable.Error() + ", so nothing can be resumed"
+		}
 		return bridge.Record{}, &bridge.Cause{Name: "nothing-to-resume", Class: bridge.ClassPermanent,
-			Reason: "there is no recorded launch of " + w.Instance.String() + " to resume",
-			Hint:   "clauster-ctl start " + w.Instance.String()}
+			Reason: reason, Hint: "clauster-ctl start " + w.Instance.String()}
 	}
 	if w.asksSessionInPTY(resume) {
 		i := w.Instance.String()

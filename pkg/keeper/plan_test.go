@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -140,5 +141,14 @@ func TestBypassHint(t *testing.T) {
 		if _, cause := plan(w); cause == nil || cause.Hint != want {
 			t.Errorf("%+v", cause)
 		}
+	}
+}
+
+// A record that cannot be read is not one that is not there.
+func TestResumeOfABrokenRecord(t *testing.T) {
+	w := basicWish()
+	w.Request, w.Unreadable = &bridge.Request{Resume: true}, errors.New("cannot use the launch record /x/blog:two.json: unexpected end")
+	if _, cause := plan(w); cause == nil || cause.Reason != "cannot use the launch record /x/blog:two.json: unexpected end, so nothing can be resumed" {
+		t.Errorf("%+v", cause)
 	}
 }

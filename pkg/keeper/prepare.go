@@ -33,7 +33,7 @@ func (k *keeper) prepare(ctx context.Context) (gate.Order, *bridge.Cause, error)
 	if err := k.makeStateDir(); err != nil {
 		return none, nil, err
 	}
-	record := k.readRecord()
+	record, unreadable := k.readRecord()
 	asked, err := k.intend(ctx, record)
 	var bad *badRequestError
 	if errors.As(err, &bad) {
@@ -59,7 +59,7 @@ func (k *keeper) prepare(ctx context.Context) (gate.Order, *bridge.Cause, error)
 	project := cfg.ForProject(k.inst.Project)
 	wanted := wish{Instance: k.inst, Kind: kind, Run: k.run, Host: k.host, BootID: k.boot, Now: time.Now().UTC(),
 		Defaults: cfg.InstanceDefaults, Launch: cfg.Claude.LaunchMode, Ceiling: project.AllowBypassPermissions,
-		Config: cfg.Path, User: k.manager == systemd.User, Fresh: k.st.Fresh, Record: record, Request: request}
+		Config: cfg.Path, User: k.manager == systemd.User, Fresh: k.st.Fresh, Record: record, Unreadable: unreadable, Request: request}
 	rec, cause := plan(wanted)
 	if cause != nil {
 		return none, cause, nil
@@ -157,15 +157,16 @@ func (k *keeper) makeStateDir() error {
 
 // readRecord gives the last launch; an unusable record is said and ignored, so
 // that a damaged file cannot prevent a start.
-func (k *keeper) readRecord() *bridge.Record {
+func (k *keeper) readRecord() (*bridge.Record, error) {
 	r, err := k.records().Read(k.inst)
 	switch {
 	case err == nil:
-		return &r
-	case !errors.Is(err, fs.ErrNotExist):
-		k.warn("the launch record is ignored: " + err.Error())
+		return &r, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
 	}
-	return nil
+	k.warn("the launch record is ignored: " + err.Error())
+	return nil, err
 }
 
 // kindOfStart tells who asked for this start: systemd counts its own restarts

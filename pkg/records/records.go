@@ -41,20 +41,40 @@ type Dir struct {
 // where there is none.
 func (d Dir) Read(i bridge.Instance) (bridge.Record, error) {
 	data, err := d.read(i.String() + recordSuffix)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return bridge.Record{}, err
 	}
-	r, err := bridge.DecodeRecord(data)
-	if err == nil && r.Instance != i.String() {
-		err = fmt.Errorf("cannot use launch record of %s: it names %s", i, r.Instance)
+	var r bridge.Record
+	if err == nil {
+		r, err = bridge.DecodeRecord(data)
 	}
-	return r, err
+	if err == nil && r.Instance != i.String() {
+		err = fmt.Errorf("it names %s", r.Instance)
+	}
+	if err != nil {
+		return bridge.Record{}, &BrokenError{i, filepath.Join(d.Path, i.String()+recordSuffix), err}
+	}
+	return r, nil
 }
+
+// BrokenError is a launch record that is there and cannot be used. Dropping it
+// helps: see Remove.
+type BrokenError struct {
+	Instance bridge.Instance
+	Path     string
+	Err      error // what is wrong with it
+}
+
+func (e *BrokenError) Error() string {
+	return fmt.Sprintf("cannot use the launch record %s: %s", e.Path, e.Err)
+}
+
+func (e *BrokenError) Unwrap() error { return e.Err }
 
 // Write replaces the launch record of the instance it names.
 func (d Dir) Write(r bridge.Record) error {
 	if err := r.Validate(); err != nil {
-		return err
+		return fmt.Errorf("cannot write launch record: %w", err)
 	}
 	return d.write(r.Instance+recordSuffix, r)
 }
@@ -100,8 +120,9 @@ func (d Dir) Remove(i bridge.Instance) error {
 	return errors.Join(d.remove(i.String()+recordSuffix), d.remove(i.String()+requestSuffix))
 }
 
-// List gives every readable record, and an error for each unreadable one.
-// Files that are not records are passed over.
+// List gives every readable record, and an error for each unreadable one, all
+// joined: a *BrokenError where it is the record's fault. Files that are not
+// records are passed over.
 func (d Dir) List() ([]bridge.Record, error) {
 	entries, err := os.ReadDir(d.Path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -109,3 +109,20 @@ func TestHostileFiles(t *testing.T) {
 		})
 	}
 }
+
+// Each fault names its file and its instance; two in one line without either
+// helped nobody.
+func TestListNamesTheBroken(t *testing.T) {
+	d := Dir{t.TempDir(), -1, -1}
+	for name, text := range map[string]string{"a": "{", "b": `{"schema":9}`} {
+		if err := os.WriteFile(filepath.Join(d.Path, name+".json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := d.List()
+	want := "cannot use the launch record " + d.Path + "/a.json: unexpected end of JSON input\ncannot use the launch record " + d.Path + "/b.json: schema: version 9 is not known"
+	var broken *BrokenError
+	if err == nil || err.Error() != want || !errors.As(err, &broken) || broken.Instance.String() != "a" {
+		t.Errorf("%v", err)
+	}
+}
