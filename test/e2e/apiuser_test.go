@@ -188,8 +188,8 @@ func TestUserModeAPICtl(t *testing.T) {
 	b.MustRunAs("op", "systemctl", "--user", "stop", "clauster-api.service")
 	const dir = "/home/op/.local/state/clauster/api"
 	b.MustRunAs("op", "sh", "-c", `cp -a "$1" "$1.good"; rm -f "$1"/*-wal "$1"/*-shm; dd if=/dev/zero of="$1/clauster.db" bs=4096 count=3 conv=notrunc status=none`, "sh", dir)
-	ctl(1, "systemctl --user stop clauster-api", "health")
-	if a := b.askUser("op", "GET", "/api/v1/events", ""); a.Status != 503 || !strings.Contains(a.problem().Hint, "systemctl --user stop clauster-api") {
+	ctl(1, "systemctl --user restart clauster-api", "health")
+	if a := b.askUser("op", "GET", "/api/v1/events", ""); a.Status != 503 || !strings.Contains(a.problem().Hint, "systemctl --user restart clauster-api") {
 		t.Errorf("events without a database: %d %s", a.Status, a.Body)
 	}
 	ctl(1, "", "store", "check")
