@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"clauster/pkg/bridge"
@@ -76,7 +77,9 @@ func (e evidence) late() bridge.Cause {
 		return c
 	}
 	if e.frozen != "" {
-		return bridge.Cause{Name: "frozen", Class: bridge.ClassUnknown, Reason: e.frozen + " and never became ready"}
+		// By then it is ended: no command wakes it any more.
+		what, _, _ := strings.Cut(e.frozen, ": ")
+		return bridge.Cause{Name: "frozen", Class: bridge.ClassUnknown, Reason: strings.Replace(what, " is ", " was ", 1) + " and never became ready"}
 	}
 	if !e.spawned { // a boot on a busy machine; the conversation to continue is not to blame
 		return bridge.Cause{Name: "launch-slow", Class: bridge.ClassTemporary, Reason: "the machine was too busy to start claude in time"}

@@ -73,3 +73,15 @@ func TestLateCause(t *testing.T) {
 		t.Errorf("silence: %+v", c)
 	}
 }
+
+// A bridge that is given up is dead: the reason names no command to wake it.
+func TestStoppedWhileStarting(t *testing.T) {
+	for frozen, want := range map[string]string{
+		"claude is stopped by a signal: kill -CONT 6014":                    "claude was stopped by a signal and never became ready",
+		"its scope is frozen: systemctl thaw clauster-bridge-two:a-b.scope": "its scope was frozen and never became ready",
+	} {
+		if c := (evidence{mode: bridge.Standard, spawned: true, frozen: frozen}).late(); c.Name != "frozen" || c.Reason != want {
+			t.Errorf("%+v", c)
+		}
+	}
+}
