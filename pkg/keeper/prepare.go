@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -269,7 +271,7 @@ func (k *keeper) order(cfg *config.Config, u account.User, rec *bridge.Record, r
 		return gate.Order{}, err
 	}
 	rec.Path = filepath.Join(root, k.inst.Project)
-	rec.Config = cfg.BridgeHash(k.inst.Project)
+	rec.Config = filesHash(config.Source{Path: k.params.ConfigPath, UserMode: k.manager == systemd.User, Environ: os.Environ()}, cfg, k.inst.Project)
 	o := gate.Order{Version: gate.OrderVersion, Kind: rec.Kind, Transport: bridge.TransportTerminal,
 		Instance: rec.Instance, Root: root, Project: k.inst.Project, User: u.Name, Home: u.Home, Shell: u.Shell,
 		Lang: os.Getenv("LANG"), Binary: binary, MinVersion: cfg.Claude.MinVersion, PathAppend: more,
@@ -280,4 +282,20 @@ func (k *keeper) order(cfg *config.Config, u account.User, rec *bridge.Record, r
 		Consent:     cfg.Claude.AutoEnableRemoteControl || request != nil && request.Trust,
 		AllowBypass: cfg.ForProject(k.inst.Project).AllowBypassPermissions}
 	return o, nil
+}
+
+// filesHash is the hash of what the files alone say: the variables and
+// credentials of a unit are nobody's to see but the unit's, and clauster-ctl, to
+// which they were missing, said «configuration changed since start» for ever.
+func filesHash(src config.Source, cfg *config.Config, project string) string {
+	src.Environ = slices.DeleteFunc(slices.Clone(src.Environ), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return !slices.Contains([]string{"HOME", "XDG_CONFIG_HOME", "CLAUSTER_CONFIG"}, name) // where the files are
+	})
+	src.CredentialsDir = ""
+	files, report := config.Load(src)
+	if report.Err() != nil {
+		files = cfg // they need what the unit adds
+	}
+	return files.BridgeHash(project)
 }
