@@ -10,6 +10,7 @@ import (
 // scope. They come from ListUnits and unit properties (org.freedesktop.systemd1,
 // systemd 249 and later); zero fields mean systemd did not say.
 type UnitFacts struct {
+	Scope      string // name of the scope, for commands
 	Loaded     bool   // the service is in systemd's memory
 	Active     string // ActiveState of the service
 	Sub        string // SubState of the service
@@ -116,7 +117,7 @@ func judgeActive(f UnitFacts, word, sentence string) State {
 	case !f.ScopeAlive && word != string(Crashed) && word != string(Failed):
 		return State{Crashed, "", "the bridge's scope is gone"}
 	case f.Frozen:
-		return State{Running, Frozen, "its scope is frozen: systemctl thaw brings it back"}
+		return State{Running, Frozen, "its scope is frozen: systemctl thaw " + f.Scope}
 	}
 	switch h := Health(word); h {
 	case OK:

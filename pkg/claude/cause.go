@@ -98,7 +98,7 @@ const (
 	hintLogin   = "sudo -iu USER claude auth login, then: clauster-ctl start INSTANCE"
 	hintTrust   = "clauster-ctl trust PROJECT, then: clauster-ctl start INSTANCE"
 	hintConsent = "clauster-ctl start INSTANCE --trust"
-	hintAnswer  = "clauster-ctl attach INSTANCE and answer it"
+	hintAnswer  = "answer it in claude itself: sudo -iu USER env -C DIRECTORY claude, then: clauster-ctl start INSTANCE"
 	hintInstall = "sudo -iu USER sh -c 'curl -fsSL https://claude.ai/install.sh | bash', or set [claude] binary in clauster.toml"
 	hintAdmin   = "ask an administrator of the Claude organization"
 	hintWait    = "nothing to do: it is tried again by itself"
@@ -167,7 +167,7 @@ func failures() []failure {
 		{[]string{"Remote Control requires a claude.ai subscription", "Remote Control is only available with claude.ai subscriptions"},
 			bridge.Cause{Name: "no-subscription", Class: permanent, Reason: "Remote Control needs a claude.ai subscription and the login has none", Hint: hintLogin}},
 		{[]string{"is still served by local pid"},
-			bridge.Cause{Name: "session-busy", Class: permanent, Reason: "another live process on this machine serves the conversation", Hint: "end that process, or: clauster-ctl start INSTANCE without --resume"}},
+			bridge.Cause{Name: "session-busy", Class: permanent, Reason: "another live process on this machine serves the conversation", Hint: "end that process, or start without the conversation: clauster-ctl start INSTANCE"}},
 		{[]string{"/rc failed", "Remote Control failed"},
 			bridge.Cause{Name: "flag-init-failed", Class: temporary, Reason: "claude runs but could not connect Remote Control and does not try again by itself", Hint: "nothing to do: it is started again; now: clauster-ctl restart INSTANCE"}},
 		{[]string{"Request failed with status code 503", "Session creation failed with status 5"},
@@ -177,7 +177,7 @@ func failures() []failure {
 		{[]string{"Session creation failed with status"},
 			bridge.Cause{Name: "session-refused", Reason: "the bridge registered but the service refused to make its first session", Hint: "start a session from claude.ai/code"}},
 		{[]string{"worker registration failed", "registerWorker failed"},
-			bridge.Cause{Name: "stale-pointer", Reason: "the recorded session is gone and claude could not reattach to it", Hint: "clauster-ctl restart INSTANCE without --resume"}},
+			bridge.Cause{Name: "stale-pointer", Reason: "the recorded session is gone and claude could not reattach to it", Hint: "clauster-ctl restart INSTANCE"}},
 		{[]string{"Input must be provided either through stdin or as a prompt argument when using --print"},
 			bridge.Cause{Name: "no-terminal", Class: config, Reason: "claude was started without a terminal", Hint: "this is a fault of Clauster: please report it"}},
 		{[]string{"Can only use --worktree in a git repository"},
@@ -189,11 +189,11 @@ func failures() []failure {
 			bridge.Cause{Name: "nothing-to-resume", Reason: "there is no conversation to continue", Hint: "clauster-ctl start INSTANCE"}},
 		{promptTexts("prompt-trust"), promptCause("prompt-trust", "claude asks whether the project directory is trusted", hintTrust)},
 		{promptTexts("prompt-consent"), promptCause("prompt-consent", "claude asks for consent to Remote Control", hintConsent)},
-		{promptTexts("prompt-spawn"), promptCause("prompt-spawn", "claude asks how to spawn sessions", hintAnswer)},
+		{promptTexts("prompt-spawn"), promptCause("prompt-spawn", "claude asks how to spawn sessions", strings.Replace(hintAnswer, " claude,", " claude remote-control,", 1))},
 		{promptTexts("prompt-mcp"), promptCause("prompt-mcp", "claude asks whether to use the project's MCP servers", hintAnswer)},
 		{promptTexts("prompt-login"), promptCause("prompt-login", "claude asks for a login", hintLogin)},
-		{promptTexts("prompt-setup"), promptCause("prompt-setup", "claude asks the questions of its first start", "sudo -iu USER claude once and answer them")},
-		{promptTexts("prompt-bypass"), promptCause("prompt-bypass", "claude asks to accept the bypassPermissions mode", hintAnswer)},
+		{promptTexts("prompt-setup"), promptCause("prompt-setup", "claude asks the questions of its first start", "answer them in claude itself: sudo -iu USER claude, then: clauster-ctl start INSTANCE")},
+		{promptTexts("prompt-bypass"), promptCause("prompt-bypass", "claude asks to accept the bypassPermissions mode", strings.Replace(hintAnswer, " claude,", " claude --permission-mode bypassPermissions,", 1))},
 		{promptTexts("prompt"), promptCause("prompt", "claude asks something and waits for an answer", hintAnswer)},
 	}
 }
@@ -216,7 +216,7 @@ func found() []bridge.Cause {
 		{Name: "project-unreadable", Class: config, Reason: "the project directory may not be entered by the bridge user", Hint: "look whose it is: ls -ld DIRECTORY"},
 		{Name: "project-outside", Class: config, Reason: "the project is a link or a file, not a directory of its own", Hint: "make it a directory under projects_root: ls -ld DIRECTORY"},
 		{Name: "bypass-refused", Class: bridge.ClassPermanent, Reason: "permission mode bypassPermissions is above the ceiling that root set for project PROJECT", Hint: "choose another permission mode, or allow it: " + bridge.AllowBypass(rootsConfig, "PROJECT", false)},
-		{Name: "prompt-permission", Reason: "claude asks for a permission and waits for an answer", Hint: "answer it in claude.ai/code, or: " + hintAnswer},
-		{Name: "trust-failed", Class: config, Reason: "trust could not be written to ~/.claude.json", Hint: "sudo -iu USER claude in the project once and accept its question"},
+		{Name: "prompt-permission", Reason: "claude asks for a permission and waits for an answer", Hint: "answer it in claude.ai/code, or: clauster-ctl attach INSTANCE"},
+		{Name: "trust-failed", Class: config, Reason: "trust could not be written to ~/.claude.json", Hint: hintAnswer},
 	}
 }

@@ -173,6 +173,32 @@ func TestFillLeavesForeignText(t *testing.T) {
 	}
 }
 
+// What follows the last colon of a hint, or the whole of it, is typed as it
+// stands: «and answer it», «without --resume» and «in the project once» were
+// taken for arguments. After the end there is nothing to attach to.
+func TestHintsAreTyped(t *testing.T) {
+	i := bridge.Instance{Project: "blog"}
+	for _, c := range Causes() {
+		hint := FillAt(c, i, "op", "/srv/my proj/blog").Hint
+		for _, prose := range []string{"and answer", "without --resume", "once", "DIRECTORY"} {
+			if strings.Contains(hint, prose) && !strings.Contains(hint, "mkdir") {
+				t.Errorf("%s: %q in %q", c.Name, prose, hint)
+			}
+		}
+		if strings.HasPrefix(c.Name, "prompt") && c.Class == bridge.ClassPermanent && strings.Contains(hint, "attach") {
+			t.Errorf("%s: %q, when it is down", c.Name, hint)
+		}
+	}
+	for user, want := range map[string]string{
+		"op": "answer it in claude itself: sudo -iu op env -C '/srv/my proj/blog' claude, then: clauster-ctl start blog",
+		"":   "answer it in claude itself: env -C '/srv/my proj/blog' claude, then: clauster-ctl start blog",
+	} {
+		if got := FillAt(CauseNamed("prompt-mcp"), i, user, "/srv/my proj/blog").Hint; got != want {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
 func TestParseAPIError(t *testing.T) {
 	tests := []struct{ line, name string }{
 		{"API Error: Repeated 529 Overloaded errors. The API is at capacity — this is usually temporary.", "overloaded"},

@@ -15,7 +15,8 @@ const (
 	ownConfig   = "~/.config/clauster/clauster.toml"
 )
 
-// directory stands in a template for a project's path, which the gate puts in.
+// directory stands in a template for a project's path, which the gate puts in
+// where it refuses the directory, and the keeper elsewhere.
 const directory = "DIRECTORY"
 
 // Fill puts an instance and a bridge user into a cause's hint and reason. An
@@ -26,7 +27,16 @@ const directory = "DIRECTORY"
 // answers of claude that were joined to it are left as they are: /srv/USERS is
 // a path, and CLAUSTER_INSTANCE_NAME a variable.
 func Fill(c bridge.Cause, instance bridge.Instance, user string) bridge.Cause {
-	words := strings.NewReplacer("INSTANCE", instance.String(), "PROJECT", instance.Project, "USER", user)
+	return FillAt(c, instance, user, "")
+}
+
+// FillAt is Fill where the project's directory is known.
+func FillAt(c bridge.Cause, instance bridge.Instance, user, dir string) bridge.Cause {
+	pairs := []string{"INSTANCE", instance.String(), "PROJECT", instance.Project, "USER", user}
+	if dir != "" {
+		pairs = append(pairs, directory, bridge.Word(dir))
+	}
+	words := strings.NewReplacer(pairs...)
 	fill := func(template string) string {
 		if user == "" {
 			template = strings.ReplaceAll(template, asUser, "")

@@ -94,6 +94,7 @@ func view(host string, i bridge.Instance, f bridge.UnitFacts, r *bridge.Record, 
 		// The unit's own invocation changes when its keeper is replaced.
 		v.Run = cmp.Or(terminal.Clean(r.Run), v.Run)
 	}
+	f.Scope = i.Scope()
 	s := bridge.Judge(f)
 	reason, hint := bridge.CutHint(s.Reason)
 	v.Status, v.Health, v.Reason, v.Hint = s.Status, s.Health, terminal.Clean(reason), terminal.Clean(hint)

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -120,7 +121,7 @@ func (k *keeper) verdict(s gate.Story, exit bridge.Exit) bridge.Verdict {
 	if e.Cause.Name == "" {
 		e.Cause = k.lastWords()
 	}
-	e.Cause = claude.Fill(e.Cause, k.inst, k.userForHints())
+	e.Cause = claude.FillAt(e.Cause, k.inst, k.userForHints(), cmp.Or(r.Dir, r.Record.Path))
 	v := bridge.Decide(e)
 	if s.Refused != nil {
 		v.Reason = e.Cause.Reason
