@@ -77,11 +77,15 @@ func (b *Board) deliveries(ctx context.Context) Finding {
 		counts[d.State] += d.Count
 	}
 	detail := fmt.Sprintf("%d waiting, %d given up", counts[wire.DeliveryWaiting], counts[wire.DeliveryDead])
-	if b.src.StoreRefused() != nil {
-		return found(wire.Degraded, "nothing can be queued or marked as delivered: the database is not used; "+detail, "clauster-ctl store check")
+	if p := b.src.StoreRefused(); p != nil {
+		return found(wire.Degraded, "nothing can be queued or marked as delivered: the database is not used; "+detail, p.Hint)
 	}
 	if f.Failing > 0 {
-		return found(wire.Degraded, fmt.Sprintf("%d targets fail; %s", f.Failing, detail), "clauster-ctl deliveries list")
+		what := fmt.Sprintf("%d targets fail", f.Failing)
+		if f.Failing == 1 {
+			what = "1 target fails"
+		}
+		return found(wire.Degraded, what+"; "+detail, "clauster-ctl deliveries list")
 	}
 	return Finding{Status: wire.Healthy, Detail: detail}
 }

@@ -151,7 +151,7 @@ func TestTargetTakenOut(t *testing.T) {
 	b.mustStart("removed")
 	b.MustWaitFor("a failing target", settle, func() bool {
 		r := b.result("clauster-ctl", "health")
-		return r.Code == 1 && strings.Contains(r.Stdout, "1 targets fail")
+		return r.Code == 1 && strings.Contains(r.Stdout, "1 target fails")
 	})
 	b.writeConfig("")
 	b.MustRun("systemctl", "reload", "clauster-api")
