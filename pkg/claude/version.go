@@ -30,9 +30,9 @@ type Run func(ctx context.Context, path string, args ...string) (stdout []byte, 
 // result is absolute; a cause says why there is none.
 func FindBinary(binary, searchPath string) (path string, cause bridge.Cause) {
 	if strings.ContainsRune(binary, '/') {
-		return filepath.Clean(binary), judgeBinary(executable(binary))
+		return filepath.Clean(binary), judgeBinary(binary, executable(binary))
 	}
-	err := error(fs.ErrNotExist)
+	err, found := error(fs.ErrNotExist), ""
 	for dir := range strings.SplitSeq(searchPath, ":") {
 		if !filepath.IsAbs(dir) {
 			continue
@@ -41,11 +41,16 @@ func FindBinary(binary, searchPath string) (path string, cause bridge.Cause) {
 		switch e := executable(path); {
 		case e == nil:
 			return path, bridge.Cause{}
-		case errors.Is(e, fs.ErrPermission):
-			err = e
+		case errors.Is(e, fs.ErrPermission), found == "" && isThere(path):
+			err, found = e, path
 		}
 	}
-	return "", judgeBinary(err)
+	if found == "" {
+		cause = CauseNamed("binary-missing")
+		cause.Reason += fmt.Sprintf(": no %s in %s", binary, searchPath)
+		return "", cause
+	}
+	return "", judgeBinary(found, err)
 }
 
 // executable reports why a file cannot be executed by the calling user.
@@ -61,19 +66,44 @@ func executable(path string) error {
 	return syscall.Access(path, execute)
 }
 
-// judgeBinary turns the error of running a program into a cause.
-func judgeBinary(err error) bridge.Cause {
+// judgeBinary turns the error of looking at or running a program into a cause
+// that names it.
+func judgeBinary(path string, err error) bridge.Cause {
+	var c bridge.Cause
 	switch {
 	case err == nil:
-		return bridge.Cause{}
+		return c
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return CauseNamed("binary-missing")
+		c = CauseNamed("binary-missing")
+		c.Reason = whatIsMissing(path)
+		return c
 	case errors.Is(err, fs.ErrPermission):
-		return CauseNamed("binary-not-executable")
+		c = CauseNamed("binary-not-executable")
 	case errors.Is(err, syscall.ENOEXEC):
-		return CauseNamed("binary-exec-format")
+		c = CauseNamed("binary-exec-format")
+	default:
+		return CauseNamed("binary-failed")
 	}
-	return CauseNamed("binary-failed")
+	c.Reason += ": " + path
+	return c
+}
+
+// whatIsMissing tells what the system's «no such file» is about: the file, what
+// a link leads to, or what is to run it.
+func whatIsMissing(path string) string {
+	if _, err := os.Stat(path); err == nil {
+		return "the claude binary " + path + " cannot run: the interpreter or loader that it names does not exist"
+	}
+	if target, err := os.Readlink(path); err == nil {
+		return "the claude binary " + path + " is a symbolic link to " + target + ", which does not exist"
+	}
+	return "the claude binary " + path + " does not exist"
+}
+
+// isThere reports whether there is a directory entry, if only a dangling link.
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // CheckVersion runs claude --version and compares the answer with minVersion
@@ -85,7 +115,7 @@ func CheckVersion(ctx context.Context, run Run, path, minVersion string) (versio
 	defer cancel()
 	out, exit, err := run(ctx, path, "--version")
 	if err != nil {
-		cause = judgeBinary(err)
+		cause = judgeBinary(path, err)
 		if cause.Name == "binary-failed" && errors.Is(err, context.DeadlineExceeded) {
 			cause.Reason = fmt.Sprintf("claude --version did not answer within %s", VersionTimeout)
 		}

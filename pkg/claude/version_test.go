@@ -175,3 +175,31 @@ Updates
 		t.Errorf("%+v", got)
 	}
 }
+
+// «Not on the PATH» was said of a path, of a dangling link and of a script
+// whose interpreter is missing.
+func TestMissingBinarySaysWhat(t *testing.T) {
+	dir := t.TempDir()
+	link, script := filepath.Join(dir, "claude"), filepath.Join(dir, "script")
+	if err := os.Symlink("/nowhere/claude", link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(script, []byte("#!/nowhere/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ binary, search, want string }{
+		{"/nonexistent/claude", "", "the claude binary /nonexistent/claude does not exist"},
+		{link, "", "the claude binary " + link + " is a symbolic link to /nowhere/claude, which does not exist"},
+		{"claude", dir, "the claude binary " + link + " is a symbolic link to /nowhere/claude, which does not exist"},
+		{"other", dir + ":/bin", "the claude binary does not exist on the bridge user's PATH: no other in " + dir + ":/bin"},
+		{script, "", "the claude binary " + script + " cannot run: the interpreter or loader that it names does not exist"},
+	} {
+		path, cause := FindBinary(c.binary, c.search)
+		if cause.Name == "" {
+			_, cause = CheckVersion(t.Context(), Command(nil, ""), path, "")
+		}
+		if cause.Name != "binary-missing" || cause.Reason != c.want {
+			t.Errorf("%s: %+v", c.binary, cause)
+		}
+	}
+}
