@@ -31,9 +31,11 @@ type UnitFacts struct {
 // tools, which cut it, read the same line.
 type StatusWord string
 
-// StatusLine renders a STATUS= text.
+// StatusLine renders a STATUS= text. systemd reads a notification as words with
+// escapes and takes every backslash out, so a quoted quote in a command becomes
+// the same without one.
 func StatusLine[T ~string](word T, sentence string) string {
-	return string(word) + ": " + sentence
+	return string(word) + ": " + strings.ReplaceAll(sentence, `'\''`, `'"'"'`)
 }
 
 // hintMark stands between a reason and what to do about it.
