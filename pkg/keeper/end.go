@@ -190,7 +190,7 @@ func (k *keeper) report(v bridge.Verdict, exit bridge.Exit) {
 		k.event(bridge.EventFallback, "resuming the conversation failed ("+v.Reason+"); the next start is fresh",
 			fields{bridge.FieldReason: v.Reason})
 	case r.resumeFailed(v, exit):
-		v.Hint = "clauster-ctl start " + k.inst.String() + " starts it without the conversation"
+		v.Hint = "without the conversation: clauster-ctl start " + k.inst.String()
 	case v.Restarts() && r.Events[v.Event].ID == "": // not yet counted by a predecessor
 		k.st.count(r.Ready, time.Now(), v)
 		more[bridge.FieldRestarts] = strconv.Itoa(k.st.Tries)
