@@ -73,7 +73,7 @@ func (a *App) again(i bridge.Instance, r bridge.Request) (bridge.Request, error)
 		return r, err
 	}
 	if r.PermissionMode == bridge.PermBypass && !cfg.ForProject(i.Project).AllowBypassPermissions {
-		return r, failed(fmt.Sprintf("clauster-ctl restart %s --permission-mode default; or root may allow it: [projects.%q] allow_bypass_permissions = true in %s", i, i.Project, cfg.Path),
+		return r, failed(fmt.Sprintf("clauster-ctl restart %s --permission-mode default; or allow it: %s", i, bridge.AllowBypass(cfg.Path, i.Project, a.userMode)),
 			"cannot restart %s with bypassPermissions: the configuration does not allow it for project %s", i, i.Project)
 	}
 	return r, nil

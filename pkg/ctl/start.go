@@ -212,6 +212,8 @@ func (a *App) checkProject(i bridge.Instance) error {
 	dir := filepath.Join(root, i.Project)
 	st, err := os.Stat(a.path(dir))
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && isLink(a.path(dir)):
+		return noInstance("clauster-ctl projects", "there is no project %s: %s is a link to what does not exist", i.Project, dir)
 	case errors.Is(err, fs.ErrNotExist):
 		return noInstance(a.makeHint(cfg, dir)+", or choose one: clauster-ctl projects", "there is no project %s: %s does not exist", i.Project, dir)
 	case err != nil:
@@ -220,6 +222,11 @@ func (a *App) checkProject(i bridge.Instance) error {
 		return noInstance("clauster-ctl projects", "there is no project %s: %s is not a directory", i.Project, dir)
 	}
 	return nil
+}
+
+func isLink(path string) bool {
+	st, err := os.Lstat(path)
+	return err == nil && st.Mode()&fs.ModeSymlink != 0
 }
 
 // warnLinger tells a user that bridges end with the last login.
