@@ -56,7 +56,9 @@ func NewBoard(src *Sources) *Board {
 		fetch := func(ctx context.Context) (Finding, error) { return look(ctx), nil }
 		b.checks = append(b.checks, check{name, critical, NewCached(fresh, checkLimit, fetch), checkPatience})
 	}
-	add := func(name string, critical bool, look func(context.Context) Finding) { keep(name, critical, checkFresh, look) }
+	add := func(name string, critical bool, look func(context.Context) Finding) {
+		keep(name, critical, checkFresh, look)
+	}
 	add("systemd", true, b.systemd)
 	add("journal", false, b.journal)
 	add("store", true, b.store)
