@@ -89,8 +89,7 @@ func (k *keeper) prepare(ctx context.Context) (gate.Order, *bridge.Cause, error)
 // loadConfig gives the configuration or the first of its faults; the rest are
 // in the journal.
 func (k *keeper) loadConfig() (*config.Config, *bridge.Cause) {
-	cfg, report := config.Load(config.Source{Path: k.params.ConfigPath, UserMode: k.manager == systemd.User,
-		Environ: os.Environ(), CredentialsDir: k.environ["CREDENTIALS_DIRECTORY"]})
+	cfg, report := config.Load(k.configSource())
 	for _, w := range report.Warnings {
 		k.warn(w.String())
 	}
@@ -107,6 +106,11 @@ func (k *keeper) loadConfig() (*config.Config, *bridge.Cause) {
 		c.Hint = fault.Hint()
 	}
 	return nil, &c
+}
+
+func (k *keeper) configSource() config.Source {
+	return config.Source{Path: k.params.ConfigPath, UserMode: k.manager == systemd.User,
+		Environ: os.Environ(), CredentialsDir: k.environ["CREDENTIALS_DIRECTORY"]}
 }
 
 // bridgeUser finds who runs the bridge: the configured user, or the caller in
@@ -271,7 +275,7 @@ func (k *keeper) order(cfg *config.Config, u account.User, rec *bridge.Record, r
 		return gate.Order{}, err
 	}
 	rec.Path = filepath.Join(root, k.inst.Project)
-	rec.Config = filesHash(config.Source{Path: k.params.ConfigPath, UserMode: k.manager == systemd.User, Environ: os.Environ()}, cfg, k.inst.Project)
+	rec.Config = filesHash(k.configSource(), cfg, k.inst.Project)
 	o := gate.Order{Version: gate.OrderVersion, Kind: rec.Kind, Transport: bridge.TransportTerminal,
 		Instance: rec.Instance, Root: root, Project: k.inst.Project, User: u.Name, Home: u.Home, Shell: u.Shell,
 		Lang: os.Getenv("LANG"), Binary: binary, MinVersion: cfg.Claude.MinVersion, PathAppend: more,
@@ -288,11 +292,11 @@ func (k *keeper) order(cfg *config.Config, u account.User, rec *bridge.Record, r
 // credentials of a unit are nobody's to see but the unit's, and clauster-ctl, to
 // which they were missing, said «configuration changed since start» for ever.
 func filesHash(src config.Source, cfg *config.Config, project string) string {
-	src.Environ = slices.DeleteFunc(slices.Clone(src.Environ), func(v string) bool {
-		name, _, _ := strings.Cut(v, "=")
-		return !slices.Contains([]string{"HOME", "XDG_CONFIG_HOME", "CLAUSTER_CONFIG"}, name) // where the files are
-	})
-	src.CredentialsDir = ""
+	own := func(v string) bool { return strings.HasPrefix(v, "CLAUSTER_") && !strings.HasPrefix(v, "CLAUSTER_CONFIG=") }
+	if src.CredentialsDir == "" && !slices.ContainsFunc(src.Environ, own) {
+		return cfg.BridgeHash(project) // as nearly always: reading twice costs each keeper memory for good
+	}
+	src.Environ, src.CredentialsDir = slices.DeleteFunc(slices.Clone(src.Environ), own), ""
 	files, report := config.Load(src)
 	if report.Err() != nil {
 		files = cfg // they need what the unit adds
