@@ -292,7 +292,9 @@ func (k *keeper) order(cfg *config.Config, u account.User, rec *bridge.Record, r
 // credentials of a unit are nobody's to see but the unit's, and clauster-ctl, to
 // which they were missing, said «configuration changed since start» for ever.
 func filesHash(src config.Source, cfg *config.Config, project string) string {
-	own := func(v string) bool { return strings.HasPrefix(v, "CLAUSTER_") && !strings.HasPrefix(v, "CLAUSTER_CONFIG=") }
+	own := func(v string) bool {
+		return strings.HasPrefix(v, "CLAUSTER_") && !strings.HasPrefix(v, "CLAUSTER_CONFIG=")
+	}
 	if src.CredentialsDir == "" && !slices.ContainsFunc(src.Environ, own) {
 		return cfg.BridgeHash(project) // as nearly always: reading twice costs each keeper memory for good
 	}
