@@ -21,7 +21,7 @@ func ForUser(hint string) string {
 // backslash: systemd takes those out of a unit's status text.
 func Word(text string) string {
 	if text != "" && !strings.ContainsFunc(text, func(r rune) bool {
-		return !strings.ContainsRune("/_.-+:@%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+		return !strings.ContainsRune("/_.-+,:@%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	}) {
 		return text
 	}

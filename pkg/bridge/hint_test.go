@@ -32,9 +32,13 @@ func TestWord(t *testing.T) {
 		"":                       "''",
 		"/srv/my proj's":         `'/srv/my proj'"'"'s'`,
 		"/srv/$(reboot)":         "'/srv/$(reboot)'",
+		`"d" \ %i`:               `'"d" \ %i'`,
+		"é\n-x":                  "'é\n-x'",
+		"~":                      "'~'",
+		"*":                      "'*'",
 	} {
 		out, err := exec.Command("/bin/sh", "-c", "printf %s "+Word(in)).Output()
-		if got := Word(in); got != want || err != nil || string(out) != in || strings.Contains(got, "\\") {
+		if got := Word(in); got != want || err != nil || string(out) != in || strings.Count(got, "\\") != strings.Count(in, "\\") {
 			t.Errorf("%q gives %q, which a shell reads as %q", in, got, out)
 		}
 	}

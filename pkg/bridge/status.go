@@ -31,11 +31,10 @@ type UnitFacts struct {
 // tools, which cut it, read the same line.
 type StatusWord string
 
-// StatusLine renders a STATUS= text. systemd reads a notification as words with
-// escapes and takes every backslash out, so a quoted quote in a command becomes
-// the same without one.
+// StatusLine renders a STATUS= text. systemd takes every backslash out of it:
+// the commands in it have none (Word).
 func StatusLine[T ~string](word T, sentence string) string {
-	return string(word) + ": " + strings.ReplaceAll(sentence, `'\''`, `'"'"'`)
+	return string(word) + ": " + sentence
 }
 
 // hintMark stands between a reason and what to do about it.

@@ -39,11 +39,3 @@ func TestJudge(t *testing.T) {
 		}
 	}
 }
-
-// systemctl status once showed an unbalanced quote in the command to type.
-func TestStatusLineHasNoEscapedQuote(t *testing.T) {
-	got := StatusLine(Failed, `no directory — sudo -iu op mkdir -p '/srv/my proj'\''s/blog'`)
-	if want := `error: no directory — sudo -iu op mkdir -p '/srv/my proj'"'"'s/blog'`; got != want {
-		t.Errorf("%s", got)
-	}
-}

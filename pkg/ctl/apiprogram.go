@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"clauster/pkg/bridge"
 )
 
 // apiProgram does what needs the API's database: this program links none.
@@ -100,7 +102,7 @@ func shellWords(words []string) string {
 		if i > 0 {
 			line += " "
 		}
-		line += shellWord(w)
+		line += bridge.Word(w)
 	}
 	return line
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"clauster/pkg/bridge"
 	"clauster/pkg/config"
 )
 
@@ -23,14 +24,14 @@ func (a *App) judgeHost(cfg *config.Config) {
 		a.oddity(cfg, "user", "it is not set: no bridge starts", `add this line: user = "YOUR-LOGIN"`)
 		return
 	case err != nil:
-		a.oddity(cfg, "user", "no such user on this host: no bridge starts", "useradd -m "+shellWord(cfg.User)+", or name another account")
+		a.oddity(cfg, "user", "no such user on this host: no bridge starts", "useradd -m "+bridge.Word(cfg.User)+", or name another account")
 		return
 	}
 	if !a.userMode {
 		a.judgeUser(cfg, u.Uid, u.GroupIds)
 	}
 	if root, err := cfg.ProjectsRootFor(u.HomeDir); err == nil {
-		a.judgePlace(cfg, "projects_root", root, true, "sudo install -d -o "+u.Username+" "+shellWord(root))
+		a.judgePlace(cfg, "projects_root", root, true, "sudo install -d -o "+u.Username+" "+bridge.Word(root))
 	}
 	if binary, err := cfg.BinaryFor(u.HomeDir); err == nil && strings.HasPrefix(binary, "/") {
 		a.judgePlace(cfg, "claude.binary", binary, false, "install Claude Code there, or set binary to where it is")
@@ -72,7 +73,7 @@ func (a *App) judgeModes() {
 		}
 		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o007 != 0 {
 			a.report.Warnings = append(a.report.Warnings, config.Finding{File: file, Rule: "every account of this host can read it, agents too",
-				Hint: "chown root:" + apiGroup + " " + shellWord(file) + " && chmod 0640 " + shellWord(file)})
+				Hint: "chown root:" + apiGroup + " " + bridge.Word(file) + " && chmod 0640 " + bridge.Word(file)})
 		}
 	}
 }

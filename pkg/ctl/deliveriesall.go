@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"clauster/pkg/bridge"
 	"clauster/pkg/wire"
 
 	"github.com/spf13/cobra"
@@ -77,11 +78,11 @@ func nextDeliveries(c *cobra.Command, before string) string {
 	line := "clauster-ctl deliveries list"
 	for _, name := range [...]string{"state", "channel", "target", "event", "limit"} {
 		if f := c.Flags().Lookup(name); f.Changed {
-			line += fmt.Sprintf(" --%s %s", name, shellWord(clean(f.Value.String())))
+			line += fmt.Sprintf(" --%s %s", name, bridge.Word(clean(f.Value.String())))
 		}
 	}
 	if c.Flags().Changed("json") {
 		line += " --json"
 	}
-	return line + " --before " + shellWord(clean(before))
+	return line + " --before " + bridge.Word(clean(before))
 }

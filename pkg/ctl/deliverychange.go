@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"clauster/pkg/bridge"
 	"clauster/pkg/wire"
 
 	"github.com/spf13/cobra"
@@ -36,7 +37,7 @@ func (a *App) deliveryChangeCommand(verb, short, done string) *cobra.Command {
 				all = append(all, d)
 				if gone(d) {
 					if d = a.givenUp(c.Context(), d); d.State == wire.DeliveryDead {
-						errs = append(errs, failed("clauster-ctl deliveries discard "+shellWord(d.ID), "cannot deliver %s to %s: %s", d.Event, d.Target, d.Error))
+						errs = append(errs, failed("clauster-ctl deliveries discard "+bridge.Word(d.ID), "cannot deliver %s to %s: %s", d.Event, d.Target, d.Error))
 						continue
 					}
 				}

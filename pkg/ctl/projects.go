@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
+	"clauster/pkg/bridge"
 	"clauster/pkg/config"
 
 	"github.com/spf13/cobra"
@@ -93,21 +93,9 @@ func (a *App) projects(ctx context.Context) ([]projectView, error) {
 // makeHint is the command that makes a directory of the bridge user's.
 func (a *App) makeHint(cfg *config.Config, dir string) string {
 	if a.userMode {
-		return "mkdir -p " + shellWord(dir)
+		return "mkdir -p " + bridge.Word(dir)
 	}
-	return "sudo -iu " + cfg.User + " mkdir -p " + shellWord(dir)
-}
-
-// shellWord quotes a path for a command that a person pastes into a shell:
-// projects_root may have any name.
-func shellWord(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+,:@%", r)
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	return "sudo -iu " + cfg.User + " mkdir -p " + bridge.Word(dir)
 }
 
 // lookAsUser lists the projects with the bridge user's eyes where it can.

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -97,7 +96,7 @@ func enter(root, project string) (string, *bridge.Cause) {
 	path := filepath.Join(root, project)
 	refuse := func(name string, err error) *bridge.Cause {
 		c := claude.CauseNamed(name)
-		c.Hint = strings.ReplaceAll(c.Hint, "DIRECTORY", quote(path))
+		c.Hint = strings.ReplaceAll(c.Hint, "DIRECTORY", bridge.Word(path))
 		c.Reason = fmt.Sprintf("%s: %s", c.Reason, err)
 		return &c
 	}
@@ -119,16 +118,6 @@ func enter(root, project string) (string, *bridge.Cause) {
 		return "", refuse("project-unreadable", err)
 	}
 	return dir, nil
-}
-
-// quote makes a path one word of a command line for a person's shell.
-func quote(path string) string {
-	if !strings.ContainsFunc(path, func(r rune) bool {
-		return !strings.ContainsRune("/_.-+:@%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	}) {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 func classify(refuse func(string, error) *bridge.Cause, err error) *bridge.Cause {
