@@ -44,7 +44,16 @@ func Lookup(name string, passwd func() ([]byte, error)) (u User, risky []string,
 	if err != nil {
 		return User{}, nil, fmt.Errorf("cannot find the bridge user %q: no such user on this host", name)
 	}
-	u = User{Name: found.Username, Home: found.HomeDir, Shell: shellOf(name, passwd)}
+	if u, risky, err = Judge(found); err == nil {
+		u.Shell = shellOf(name, passwd)
+	}
+	return u, risky, err
+}
+
+// Judge is Lookup for an account that was found already; without its shell.
+func Judge(found *osuser.User) (u User, risky []string, err error) {
+	name := found.Username
+	u = User{Name: name, Home: found.HomeDir}
 	if u.UID, err = strconv.Atoi(found.Uid); err != nil {
 		return User{}, nil, fmt.Errorf("cannot use the bridge user %q: uid %q is not a number", name, found.Uid)
 	}

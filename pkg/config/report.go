@@ -76,7 +76,7 @@ func (e *FaultError) Hint() string {
 	hint := "clauster-ctl config check"
 	switch {
 	case strings.HasPrefix(first.File, environmentPrefix), strings.HasPrefix(first.File, credentialWord):
-		hint = "correct it where it is set: systemctl cat UNIT shows the variables and credentials of a unit"
+		hint = "correct it where it is set: systemctl cat clauster-api.service clauster@.service shows the variables and credentials of units"
 	case strings.HasSuffix(first.File, "_FILE)"):
 		hint = "correct the file, or the variable that names it"
 	}

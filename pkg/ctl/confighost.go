@@ -4,9 +4,9 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 
+	"clauster/pkg/account"
 	"clauster/pkg/bridge"
 	"clauster/pkg/config"
 )
@@ -28,27 +28,15 @@ func (a *App) judgeHost(cfg *config.Config) {
 		return
 	}
 	if !a.userMode {
-		a.judgeUser(cfg, u.Uid, u.GroupIds)
+		if _, _, err := account.Judge(u); err != nil {
+			a.oddity(cfg, "user", err.Error()+": no bridge starts", "name an account of its own for the bridges")
+		}
 	}
 	if root, err := cfg.ProjectsRootFor(u.HomeDir); err == nil {
 		a.judgePlace(cfg, "projects_root", root, true, "sudo install -d -o "+u.Username+" "+bridge.Word(root))
 	}
 	if binary, err := cfg.BinaryFor(u.HomeDir); err == nil && strings.HasPrefix(binary, "/") {
 		a.judgePlace(cfg, "claude.binary", binary, false, "install Claude Code there, or set binary to where it is")
-	}
-}
-
-// judgeUser refuses what a keeper refuses (account.Lookup).
-func (a *App) judgeUser(cfg *config.Config, uid string, groups func() ([]string, error)) {
-	const hint = "name an account of its own for the bridges"
-	if uid == "0" {
-		a.oddity(cfg, "user", "root's agents would own the host: no bridge starts", hint)
-		return
-	}
-	ids, err := groups()
-	gid, groupErr := a.LookupGroup(apiGroup)
-	if err == nil && groupErr == nil && slices.Contains(ids, itoa(gid)) {
-		a.oddity(cfg, "user", "it is a member of group "+apiGroup+", which may control every bridge: no bridge starts", "gpasswd --delete "+cfg.User+" "+apiGroup)
 	}
 }
 

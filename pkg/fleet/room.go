@@ -3,6 +3,7 @@ package fleet
 import (
 	"clauster/pkg/bridge"
 	"clauster/pkg/wire"
+	"fmt"
 )
 
 // enterRoom refuses a start of what is down beyond
@@ -18,8 +19,12 @@ func (o *Operator) enterRoom(c *change) (leave func(), err error) {
 	o.limited.Lock()
 	live, err := o.living(c)
 	if err == nil && !live[c.i] && len(live) >= most {
+		others := fmt.Sprintf("%d bridges live", len(live))
+		if len(live) == 1 {
+			others = "1 bridge lives"
+		}
 		err = refuse(wire.Conflict, "stop one, or raise instance_defaults.max_bridges in "+cfg.Path,
-			"cannot start %s: %d bridges live on this host, and max_bridges is %d", c.i, len(live), most)
+			"cannot start %s: %s on this host, and max_bridges is %d", c.i, others, most)
 	}
 	if err != nil {
 		o.limited.Unlock()
